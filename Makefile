@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the Koji operator
+SHELL := /bin/bash
+PYTHON := .venv/bin/python
+BIN := .venv/bin
+# The test cluster's name; several can exist side by side.
+CLUSTER ?= test
+# Options for pytest, for example: make test-e2e ARGS='-k builder -x'
+ARGS ?=
+IN_CLUSTER = $(PYTHON) -m tests.cluster exec --name $(CLUSTER) --
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-down test lint test-unit test-contract test-e2e bench cluster cluster-down format crds lock clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+setup: .venv/.locked ## Install the Python packages of requirements-dev.txt into .venv
+
+.venv/.locked: requirements-dev.txt tools/setup.sh
+	tools/setup.sh
+
+demo: setup ## Start a cluster with a hub and the operator, and watch Koji tasks run in pods
+	$(PYTHON) -m tests.demo up
+
+demo-down: setup ## Remove every trace of the demo
+	$(PYTHON) -m tests.demo down
+
+test: setup ## Everything: lint, unit, contract, e2e
+	$(MAKE) lint test-unit
+	$(MAKE) test-contract test-e2e; code=$$?; $(PYTHON) -m tests.cluster down --name $(CLUSTER); exit $$code
+
+lint: setup ## Style, types, roles, documentation, generated files
+	tools/lint.sh
+
+test-unit: setup ## Tests without a cluster
+	$(BIN)/pytest tests/unit $(ARGS)
+
+test-contract: cluster ## The hub's semantics, against devhub or the hub at KOJI_HUB_URL
+	$(IN_CLUSTER) $(BIN)/pytest tests/contract $(ARGS)
+
+test-e2e: cluster ## The operator on a real cluster: the test cluster, or that of KUBECONFIG
+	$(IN_CLUSTER) $(BIN)/pytest tests/e2e $(ARGS)
+
+bench: setup ## Measure, print a table and write build/bench.json
+	$(PYTHON) -m tests.bench
+
+cluster: setup ## Start the test cluster and give it its images
+	$(PYTHON) -m tests.cluster up --name $(CLUSTER)
+	$(PYTHON) -m tests.cluster images --name $(CLUSTER)
+
+cluster-down: setup ## Remove every trace of the test cluster
+	$(PYTHON) -m tests.cluster down --name $(CLUSTER)
+
+format: setup ## Put the Python code into shape
+	$(BIN)/ruff format plugins runner tests tools
+	$(BIN)/ruff check --fix plugins runner tests tools
+
+crds: setup ## Make the CRDs and their reference anew from config/crd/src
+	$(PYTHON) -m tools.crds
+	$(PYTHON) -m tools.reference
+
+lock: setup ## Lock the Python packages anew
+	tools/lock.sh
+
+clean: ## Remove what was built in the checkout; the cache outside stays
+	rm -rf .venv .typing .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible build/cache build/logs build/*.json
