@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the Koji operator
+"""Fixtures of the end-to-end tests. Run them inside the cluster: `python -m tests.cluster exec -- pytest tests/e2e`."""
+
+import os
+import secrets
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from kubernetes.config.config_exception import ConfigException
+from urllib3.exceptions import HTTPError
+
+from .hub import Hub, deploy_hub
+from .kube import Json, Kube
+from .operator import CHECKOUT, Operator
+
+HINT = "run under `python -m tests.cluster exec -- pytest tests/e2e`, or set KUBECONFIG"
+DELETE_TIMEOUT = 60  # seconds; a namespace with finalizers in it
+_made: set[str] = set()  # this session's namespaces
+_REPORTED = ("KojiHub", "KojiWeb", "Kojira", "KojiBuilder", "KojiUser")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Conformance first: its operators need the port that the session's operator holds to the end."""
+    items.sort(key=lambda item: "/conformance/" not in item.path.as_posix())
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Json:
+    """The cluster of $KUBECONFIG, known to answer; gives its version."""
+    try:
+        version: Json = Kube().client.call_api(
+            "/version", "GET", response_type="object", auth_settings=["BearerToken"]
+        )[0]
+    except (ConfigException, HTTPError, OSError) as error:
+        pytest.exit(f"no cluster answers ({error}); {HINT}", returncode=2)
+    return version
+
+
+@pytest.fixture(scope="session")
+def kube(cluster: Json) -> Kube:
+    return Kube()
+
+
+@pytest.fixture(scope="session")
+def operator(kube: Kube) -> Iterator[Operator]:
+    """The project's operator over all namespaces, with its CRDs; the real one with $ANSIBLE_OPERATOR."""
+    definitions = [
+        item
+        for path in sorted((CHECKOUT / "config" / "crd" / "bases").glob("*.yaml"))
+        for item in yaml.safe_load_all(path.read_text("utf-8"))
+        if item
+    ]
+    kube.apply(definitions)
+    for item in definitions:
+        kube.wait_condition("CustomResourceDefinition", item["metadata"]["name"], "", 30, "Established")
+    # The periodic playbook needs a worker a namespace.
+    running = Operator(CHECKOUT, "operator", {"MAX_CONCURRENT_RECONCILES_CONFIGMAP_": "8"})
+    running.start()
+    yield running
+    # What still has a finalizer needs the operator to be deleted.
+    for name in sorted(_made):
+        try:
+            kube.wait_gone("Namespace", name, None, DELETE_TIMEOUT)
+        except AssertionError as error:
+            warnings.warn(f"left behind: {error}", stacklevel=1)
+    running.stop()
+
+
+def _new_namespace(kube: Kube, request: pytest.FixtureRequest) -> Iterator[str]:
+    stem = "".join(
+        c if c.isalnum() else "-" for c in request.node.name.lower().rpartition("/")[2].removeprefix("test_")
+    )
+    name = f"e2e-{stem[:40].strip('-').removesuffix('-py')}-{secrets.token_hex(2)}"
+    kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    _made.add(name)
+    yield name
+    # Not waited for: the finalizers' runs may go on while the next test works.
+    kube.delete("Namespace", name)
+
+
+@pytest.fixture
+def namespace(kube: Kube, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace for one test."""
+    yield from _new_namespace(kube, request)
+
+
+@pytest.fixture(scope="module")
+def module_namespace(kube: Kube, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace for the tests of a file."""
+    yield from _new_namespace(kube, request)
+
+
+@pytest.fixture(scope="module")
+def hub(kube: Kube, module_namespace: str, tmp_path_factory: pytest.TempPathFactory) -> Hub:
+    """A devhub that answers, in `module_namespace`."""
+    return deploy_hub(kube, module_namespace, tmp_path_factory.mktemp("hub"))
+
+
+@pytest.fixture(scope="module")
+def koji_cli(hub: Hub) -> Callable[..., str]:
+    """Run the real `koji` client as the hub's admin: `koji_cli("hello")` returns what it printed."""
+    return hub.cli
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Add what a person looks at first to the report of a failure: resources, events, pods, the operator's log."""
+    report = yield
+    if report.failed and "kube" in getattr(item, "funcargs", {}):  # type: ignore[attr-defined]
+        arguments = item.funcargs  # type: ignore[attr-defined]
+        for scope in {arguments.get("namespace"), arguments.get("module_namespace")} - {None}:
+            report.sections.append((f"namespace {scope}", describe(arguments["kube"], scope)))  # type: ignore[attr-defined]
+        trial = arguments.get("trial")
+        running = arguments.get("operator") or (trial.operator if trial else None)
+        if running is not None:
+            report.sections.append((str(running.log), running.tail()))  # type: ignore[attr-defined]
+    return report
+
+
+def describe(kube: Kube, namespace: str) -> str:
+    """Return a namespace's resources of ours with their status, its pods and its events, as text."""
+    parts: list[str] = []
+    try:
+        for kind in _REPORTED:
+            for item in kube.find(kind, namespace):
+                shown = {"generation": item["metadata"].get("generation"), "status": item.get("status")}
+                parts.append(f"{kind} {item['metadata']['name']}:\n{yaml.safe_dump(shown)}")
+    except Exception as error:  # noqa: BLE001 - a report must not hide the failure that it is about
+        parts.append(f"(resources: {error})")
+    try:
+        for pod in kube.find("Pod", namespace):
+            status = pod.get("status") or {}
+            parts.append(f"Pod {pod['metadata']['name']}: {status.get('phase')} {status.get('message') or ''}")
+            containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+            parts += [f"  {one['name']}: {one['state']}, restarts {one['restartCount']}" for one in containers]
+            if status.get("phase") != "Running":
+                parts.append(kube.logs(namespace, pod["metadata"]["name"], tail=15))
+        for event in kube.events(namespace):
+            about = event["involvedObject"]
+            parts.append(f"Event {about['kind']} {about.get('name')}: {event.get('reason')}: {event.get('message')}")
+    except Exception as error:  # noqa: BLE001
+        parts.append(f"(pods and events: {error})")
+    return "\n".join(parts)
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    return CHECKOUT
+
+
+def pytest_report_header() -> str:
+    return f"operator: {os.environ.get('ANSIBLE_OPERATOR') or 'tests.devloop ($ANSIBLE_OPERATOR is not set)'}"
