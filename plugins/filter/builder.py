@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the Koji operator
+"""Filters that turn a KojiBuilder's spec into what the hub and the scheduler want."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.fedoraproject.koji.plugins.module_utils import builder_files
+from ansible_collections.fedoraproject.koji.plugins.module_utils.ini import IniError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def kojid_conf(spec: Mapping[str, Any], references: Mapping[str, Any]) -> str:
+    """kojid.conf of the task pods."""
+    try:
+        return builder_files.kojid_conf(spec, references)
+    except IniError as error:
+        raise AnsibleFilterError(f"kojid.conf: {error}") from error
+
+
+def scheduling_problem(conditions: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Why a builder isn't ready, from the condition that the scheduler writes; {} if it takes tasks."""
+    if not conditions:
+        message = "the scheduler has not checked in for this host yet"
+        return {"reason": "WaitingForScheduler", "message": message, "progressing": True}
+    condition = conditions[0]
+    if condition["status"] == "True":
+        return {}
+    return {"reason": condition["reason"], "message": condition["message"], "progressing": False}
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Name -> filter."""
+        return {
+            "builder_capacity": builder_files.capacity,
+            "builder_json": builder_files.builder_json,
+            "builder_slots": builder_files.slots,
+            "kojid_conf": kojid_conf,
+            "node_arch": builder_files.node_arch,
+            "scheduling_problem": scheduling_problem,
+        }

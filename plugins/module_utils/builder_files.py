@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the Koji operator
+"""The files of a builder's ConfigMap: builder.json for the scheduler, kojid.conf for the task pods."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.fedoraproject.koji.plugins.module_utils.ini import merged
+from ansible_collections.fedoraproject.koji.plugins.module_utils.names import given
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# The hub adds a task's weight up to 6 (koji.tasks); with this, slots are used up before capacity is.
+CAPACITY_PER_SLOT = 6
+MIN_CAPACITY = 2  # koji-facts.md: the hub wants more than 1
+MIN_MAXJOBS = 1  # koji-facts.md: maxjobs 0 counts as unset
+SCHEDULER_FIELDS = (
+    "task_attempts",
+    "start_deadline",
+    "drain_timeout",
+    "volume_methods",
+    "failed_pod_history",
+    "host_archs",
+)
+
+# Koji's arches -> kubernetes.io/arch of the nodes that run them.
+NODE_ARCHS = {
+    **dict.fromkeys(("x86_64", "i386", "i486", "i586", "i686", "athlon"), "amd64"),
+    **dict.fromkeys(("armhfp", "armv7hl", "armv7l", "armv6l"), "arm"),
+    "aarch64": "arm64",
+}
+
+
+def slots(spec: Mapping[str, Any]) -> int:
+    """Tasks that may run at a time: replicas x max_jobs."""
+    return int(spec.get("replicas", 1)) * int(spec.get("max_jobs", 1))
+
+
+def capacity(spec: Mapping[str, Any]) -> float:
+    """The host's capacity on the hub."""
+    return float(spec.get("capacity") or max(MIN_CAPACITY, CAPACITY_PER_SLOT * slots(spec)))
+
+
+def node_arch(host_archs: Iterable[str]) -> str:
+    """kubernetes.io/arch of the nodes for all of a host's arches; '' if they need nodes of several kinds."""
+    archs = {NODE_ARCHS.get(arch, arch) for arch in host_archs if arch != "noarch"}
+    return archs.pop() if len(archs) == 1 else ""
+
+
+def builder_json(spec: Mapping[str, Any], references: Mapping[str, Any]) -> str:
+    """What the scheduler wants to know of a builder; see builders.parse."""
+    return json.dumps(
+        {
+            **{field: spec[field] for field in SCHEDULER_FIELDS if field in spec},
+            "hub_url": references["hub_url"],
+            "user": references["user"],
+            "ca_secret": references["ca_secret"],
+            "client_secret": references["client_secret"],
+            "slots": slots(spec),
+            "paused": bool(spec.get("paused", False)) or not spec.get("enabled", True),
+            "shared_pvc": given(spec.get("shared_pvc")) or None,
+        },
+        indent=2,
+        sort_keys=True,
+    )
+
+
+def kojid_conf(spec: Mapping[str, Any], references: Mapping[str, Any]) -> str:
+    """kojid.conf of the task pods: the CR's options, the site's own over them. Raises IniError."""
+    hub = references["hub_url"]
+    ours = {
+        "server": hub,
+        "topurl": given(spec.get("topurl")) or f"{hub.removesuffix('/kojihub')}/kojifiles",
+        "maxjobs": max(slots(spec), MIN_MAXJOBS),
+        "workdir": "/var/tmp/koji",  # noqa: S108  (a volume of the pod)
+        "vendor": spec.get("vendor", "Koji"),
+        "packager": spec.get("packager", "Koji"),
+        "distribution": spec.get("distribution", "Koji"),
+        "allowed_scms": spec.get("allowed_scms"),
+    }
+    return merged({"kojid": ours}, references["settings"].get("kojid.conf", ""))

@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the Koji operator
+"""What a resource refers to: its hub, the admin's certificate, the CA, its own certificate, the site's settings.
+
+Everything is read once, and what is missing is named: which Secret, which key, what to do.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ansible_collections.fedoraproject.koji.plugins.module_utils import certificates, ini
+from ansible_collections.fedoraproject.koji.plugins.module_utils.claims import USER_FIELDS, claims, hub_user
+from ansible_collections.fedoraproject.koji.plugins.module_utils.names import (
+    DEFAULT_ADMIN_SECRET,
+    DEFAULT_CA_SECRET,
+    DEFAULT_HUB_HOST,
+    AddressError,
+    fullname,
+    given,
+    hub_url,
+    same_value,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_HUB_FIELDS = ("hub_host", "koji_hub_url", "host_name")
+_CA_FIELDS = ("cacert_secret", "authentication.ssl.cacert_secret", "authentication.ssl.ca_secret_name")
+_CLIENT_FIELDS = (
+    "client_cert_secret",
+    "authentication.ssl.client_cert_secret",
+    "authentication.ssl.client_secret_name",
+)
+
+_READ_KEYS = frozenset({"ca.crt", "tls.crt", "tls.key", "client.pem"})
+
+
+class Reader(Protocol):
+    """What is needed of the API server; KubeApi has it."""
+
+    def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """The object, or None."""
+
+    def list(self, kind: str, namespace: str, labels: str = "") -> list[dict[str, Any]]:
+        """All objects of a kind."""
+
+
+class Problem(Exception):
+    """Something that a person has to mend: reason is CamelCase, the message says what and where."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+@dataclass
+class References:
+    """What was found. PEM texts are '' where there is none; `*_ours` means that the role writes that Secret."""
+
+    hub_url: str = ""
+    user: str = ""
+    admin_secret: str = ""
+    admin_pem: str = ""
+    ca_secret: str = ""
+    ca: str = ""
+    ca_ours: bool = False
+    client_secret: str = ""
+    client_certificate: str = ""
+    client_key: str = ""
+    client_ours: bool = False
+    client_make: bool = False
+    client_expires: str = ""
+    signer_certificate: str = ""
+    signer_key: str = ""
+    settings: dict[str, str] = field(default_factory=dict)
+    claimed_by: list[str] = field(default_factory=list)
+    warnings: list[dict[str, str]] = field(default_factory=list)
+
+
+class Resolver:
+    """Resolves the references of one resource."""
+
+    def __init__(self, resource: Mapping[str, Any], reader: Reader) -> None:
+        self._resource = resource
+        self._reader = reader
+        self._kind = resource["kind"]
+        self._name = resource["metadata"]["name"]
+        self._namespace = resource["metadata"]["namespace"]
+        self._uid = resource["metadata"]["uid"]
+        self._spec = resource.get("spec") or {}
+        self._hub: dict[str, Any] | None = None
+        self.found = References()
+
+    def resolve(self) -> None:
+        """Fill `found`, as far as it goes. Raises Problem at the first thing without which nothing works."""
+        self.found.user, conflict = hub_user(self._resource)
+        if conflict:
+            raise Problem("ConflictingFields", conflict)
+        self._find_others()
+        self._find_hub()
+        self._read_admin()
+        self._read_ca()
+        self._read_client()
+        self._read_settings()
+        if self._spec.get("ssl_verify") is False:
+            self.found.warnings.append(
+                {
+                    "reason": "SslVerifyIgnored",
+                    "message": "ssl_verify: false has no effect, the hub's certificate is always checked; remove it",
+                }
+            )
+
+    def keep(self, name: str, label: str) -> bool:
+        """Whether the ConfigMap that outlives resources is there. Raises NameTaken if it isn't labelled as ours is."""
+        there = self._reader.get("ConfigMap", self._namespace, name)
+        if there is not None and (there["metadata"].get("labels") or {}).get(label) != "true":
+            raise Problem(
+                "NameTaken",
+                f"ConfigMap '{name}' in namespace '{self._namespace}' is needed for this {self._kind}, but it exists "
+                f"without the label {label}: 'true'; rename or delete it, or give it the label",
+            )
+        return there is not None
+
+    def own(self, names: Mapping[str, str]) -> None:
+        """Raise NameTaken if an object (name -> kind) that the role writes belongs to someone else."""
+        for name, kind in names.items():
+            there = self._reader.get(kind, self._namespace, name)
+            if there is not None and not self._is_ours(there):
+                owner = ", ".join(f"{o['kind']} {o['name']}" for o in there["metadata"].get("ownerReferences", []))
+                raise Problem(
+                    "NameTaken",
+                    f"{kind} '{name}' in namespace '{self._namespace}' is needed for this {self._kind}, but it "
+                    f"exists and belongs to {owner or 'nobody that the operator knows'}; rename or delete it",
+                )
+
+    def _is_ours(self, there: Mapping[str, Any]) -> bool:
+        return any(owner["uid"] == self._uid for owner in there["metadata"].get("ownerReferences", []))
+
+    def _option(self, path: str) -> Any:
+        value: Any = self._spec
+        for part in path.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        return value
+
+    def _one_of(self, fields: tuple[str, ...]) -> str:
+        value, conflict = same_value({path: self._option(path) for path in fields})
+        if conflict:
+            raise Problem("ConflictingFields", conflict)
+        return value
+
+    def _named_by(self, fields: tuple[str, ...]) -> str:
+        return " and ".join(path for path in fields if given(self._option(path))) or "by default"
+
+    def _find_others(self) -> None:
+        resources = [resource for kind in USER_FIELDS for resource in self._listed(kind)]
+        self.found.claimed_by = claims(self.found.user, resources, but=self._uid)
+
+    def _listed(self, kind: str) -> list[dict[str, Any]]:
+        # Items of a list don't say their kind.
+        return [{**item, "kind": kind} for item in self._reader.list(kind, self._namespace)]
+
+    def _find_hub(self) -> None:
+        named = {path: given(self._option(path)) for path in _HUB_FIELDS if given(self._option(path))}
+        hubs = {fullname(hub["metadata"]["name"]): hub for hub in self._reader.list("KojiHub", self._namespace)}
+        if not named and len(hubs) > 1:
+            raise Problem(
+                "SeveralHubs",
+                f"namespace '{self._namespace}' has the KojiHubs {', '.join(sorted(hubs))}; say which with hub_host",
+            )
+        if not named:
+            named = {"hub_host": f"{next(iter(hubs))}:8443" if hubs else DEFAULT_HUB_HOST}
+        try:
+            urls = {path: hub_url(address, self._namespace) for path, address in named.items()}
+        except AddressError as error:
+            raise Problem("InvalidHubAddress", str(error)) from error
+        if len(set(urls.values())) > 1:
+            each = " but ".join(f"{path} is '{named[path]}'" for path in named)
+            raise Problem("ConflictingFields", f"{each}: they mean the same thing, keep one of them")
+        self.found.hub_url = next(iter(urls.values()))
+        host = self.found.hub_url.removeprefix("https://").split("/")[0].split(":")[0]
+        self._hub = hubs.get(host.split(".")[0]) if host.endswith(f".{self._namespace}.svc") else None
+
+    def _secret(self, name: str) -> dict[str, str] | None:
+        """The Secret's texts, or None without the Secret."""
+        there = self._reader.get("Secret", self._namespace, name)
+        if there is None:
+            return None
+        texts = {}
+        for key, value in (there.get("data") or {}).items():
+            try:
+                texts[key] = base64.b64decode(value).decode()
+            except (binascii.Error, UnicodeDecodeError) as error:
+                if key not in _READ_KEYS:
+                    continue  # a keystore or the like, for somebody else
+                raise Problem(
+                    "InvalidSecret",
+                    f"Secret '{name}' in namespace '{self._namespace}': key '{key}' is not text; it must be PEM",
+                ) from error
+        return texts
+
+    def _missing(self, name: str, what: str, todo: str) -> Problem:
+        return Problem(
+            "MissingSecret", f"Secret '{name}' does not exist in namespace '{self._namespace}': it holds {what}; {todo}"
+        )
+
+    def _missing_key(self, name: str, key: str) -> Problem:
+        return Problem(
+            "MissingSecretKey", f"Secret '{name}' in namespace '{self._namespace}' has no key '{key}'; add it, as PEM"
+        )
+
+    def _pair(self, name: str, data: Mapping[str, str]) -> tuple[str, str]:
+        """Certificate and key of a Secret: tls.crt and tls.key, or both in client.pem."""
+        pem = data.get("client.pem", "")
+        for key in ("tls.crt", "tls.key"):
+            if not given(data.get(key)) and not given(pem):
+                raise self._missing_key(name, key)
+        certificate, key = (given(data.get("tls.crt")) or pem), (given(data.get("tls.key")) or pem)
+        return certificate, key
+
+    def _checked(self, name: str, certificate: str, key: str) -> certificates.Certificate:
+        try:
+            return certificates.read(certificate, key)
+        except certificates.CertificateError as error:
+            raise Problem("InvalidCertificate", f"the certificate in Secret '{name}' can't be used: {error}") from error
+
+    def _read_admin(self) -> None:
+        hub_admin = f"{fullname(self._hub['metadata']['name'])}-admin" if self._hub else DEFAULT_ADMIN_SECRET
+        name = self.found.admin_secret = given(self._spec.get("admin_secret")) or hub_admin
+        data = self._secret(name)
+        if data is None:
+            raise self._missing(
+                name,
+                "the certificate of a hub user with permission admin (keys tls.crt and tls.key, or client.pem)",
+                "create it, or name another one with admin_secret",
+            )
+        certificate, key = self._pair(name, data)
+        if self._checked(name, certificate, key).expired:
+            raise Problem("CertificateExpired", f"the admin certificate in Secret '{name}' has expired; renew it")
+        self.found.admin_pem = certificate if certificate == key else f"{certificate}\n{key}\n"
+        self.found.ca = given(data.get("ca.crt"))
+
+    def _hub_ca_secret(self) -> str:
+        return given(((self._hub or {}).get("spec") or {}).get("ca_cert_secret")) or DEFAULT_CA_SECRET
+
+    def _read_ca(self) -> None:
+        """The named CA as it is; one that nobody made is written with the hub's, which the admin Secret carries."""
+        name = self.found.ca_secret = self._one_of(_CA_FIELDS) or self._hub_ca_secret()
+        there = self._reader.get("Secret", self._namespace, name)
+        if there is None or self._is_ours(there):
+            if not self.found.ca or name == self._hub_ca_secret():
+                raise self._missing(name, "the hub's CA certificate (key ca.crt)", "create it")
+            self.found.ca_ours = True
+            return
+        ca = given((self._secret(name) or {}).get("ca.crt"))
+        if not ca:
+            raise self._missing_key(name, "ca.crt")
+        self._checked(name, ca, "")
+        self.found.ca = ca
+
+    def _read_client(self) -> None:
+        """A given client certificate is used as it is; otherwise the role makes one and keeps it valid."""
+        name = self.found.client_secret = self._one_of(_CLIENT_FIELDS) or f"{fullname(self._name)}-client-cert"
+        there = self._reader.get("Secret", self._namespace, name)
+        if there is not None and not self._is_ours(there):
+            certificate, key = self._pair(name, self._secret(name) or {})
+            self._check_given(name, certificate, key)
+            return
+        self.found.client_ours = True
+        if name == self.found.ca_secret:
+            raise Problem(
+                "ConflictingFields",
+                f"Secret '{name}' is named both for the hub's CA ({self._named_by(_CA_FIELDS)}) and for the client "
+                f"certificate ({self._named_by(_CLIENT_FIELDS)}); name two Secrets",
+            )
+        old = self._secret(name) or {}
+        self.found.client_certificate, self.found.client_key = old.get("tls.crt", ""), old.get("tls.key", "")
+        signer = self._find_signer(name)
+        try:
+            current = certificates.read(self.found.client_certificate, self.found.client_key)
+            issuer = certificates.read(self.found.signer_certificate)
+        except certificates.CertificateError:
+            self.found.client_make = True
+            if self.found.signer_certificate:
+                self._checked(signer, self.found.signer_certificate, self.found.signer_key)
+            return
+        self.found.client_make = (
+            current.renew(self._renew_before())
+            or current.common_name != self.found.user
+            or current.issuer != issuer.subject
+        )
+        self.found.client_expires = certificates.rfc3339(current)
+
+    def _renew_before(self) -> datetime.timedelta:
+        days = (self._spec.get("certificate") or {}).get("renew_before_days")
+        return datetime.timedelta(days=days) if days else certificates.RENEW_BEFORE
+
+    def _check_given(self, name: str, certificate: str, key: str) -> None:
+        read = self._checked(name, certificate, key)
+        if read.expired:
+            raise Problem("CertificateExpired", f"the client certificate in Secret '{name}' has expired; renew it")
+        if read.common_name != self.found.user:
+            raise Problem(
+                "CertificateForAnotherUser",
+                f"the client certificate in Secret '{name}' is for '{read.common_name}', but the hub user is "
+                f"'{self.found.user}': their names must be the same",
+            )
+        self.found.client_certificate, self.found.client_key = certificate, key
+        self.found.client_expires = certificates.rfc3339(read)
+
+    def _find_signer(self, client: str) -> str:
+        """The CA's key: <CA Secret>-key, of the CA that was named or of the hub's."""
+        names = list(dict.fromkeys((f"{self.found.ca_secret}-key", f"{self._hub_ca_secret()}-key")))
+        for name in names:
+            data = self._secret(name)
+            if data is None:
+                continue
+            for key in ("tls.crt", "tls.key"):
+                if not given(data.get(key)):
+                    raise self._missing_key(name, key)
+            self.found.signer_certificate, self.found.signer_key = data["tls.crt"], data["tls.key"]
+            return name
+        raise self._missing(
+            client,
+            "a client certificate (keys tls.crt and tls.key)",
+            f"create it, or give the CA's key to sign one with as Secret {' or '.join(repr(n) for n in names)} "
+            "(keys tls.crt and tls.key)",
+        )
+
+    def _read_settings(self) -> None:
+        """The site's own settings; a ConfigMap that does not exist means none."""
+        name = given(self._spec.get("configmap"))
+        there = self._reader.get("ConfigMap", self._namespace, name) if name else None
+        self.found.settings = dict((there or {}).get("data") or {})
+        for key, text in self.found.settings.items():
+            if not key.endswith(".conf"):
+                continue
+            try:
+                ini.parse(text)
+            except ini.IniError as error:
+                raise Problem(
+                    "InvalidConfigMap",
+                    f"ConfigMap '{name}' in namespace '{self._namespace}', key '{key}': {error}",
+                ) from error

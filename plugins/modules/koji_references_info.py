@@ -1,0 +1,111 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the Koji operator
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: koji_references_info
+short_description: Reads what a resource of the Koji operator refers to
+description:
+  - Finds the hub, the admin's certificate, the CA, the resource's own client certificate and the site's settings, in
+    one pass and without writing anything.
+  - What is missing or contradictory is named in RV(problem); the task itself does not fail for it.
+  - The result holds private keys, so use it with C(no_log).
+version_added: 0.1.0
+author:
+  - Contributors to the Koji operator (@fedora-infra)
+extends_documentation_fragment:
+  - fedoraproject.koji.attributes
+  - fedoraproject.koji.attributes.info_module
+options:
+  resource:
+    description: The whole resource, as the API server has it.
+    type: dict
+    required: true
+  objects:
+    description: Names of the objects that the role writes, with their kinds; they must be the resource's or not exist.
+    type: dict
+    default: {}
+  kept:
+    description:
+      - Name of the ConfigMap that the periodic playbook runs for, which outlives resources; RV(kept) says whether it
+        exists. One of that name without the playbook's label is a problem.
+    type: str
+    default: ''
+"""
+
+EXAMPLES = r"""
+- name: Read what the KojiUser refers to
+  fedoraproject.koji.koji_references_info:
+    resource: "{{ _apps_fedoraproject_org_kojiuser }}"
+  no_log: true
+  register: references
+"""
+
+RETURN = r"""
+references:
+  description: What was found, as far as it went.
+  type: dict
+  returned: always
+problem:
+  description: The first thing to mend; empty without one.
+  type: dict
+  returned: always
+  contains:
+    reason:
+      description: What it is, in one CamelCase word.
+      type: str
+    message:
+      description: What it is and what to do.
+      type: str
+kept:
+  description: Whether the ConfigMap O(kept) exists, and is ours.
+  type: bool
+  returned: always
+"""
+
+import dataclasses
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kube import KubeApi, KubeError
+from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem, Resolver
+
+# watches.yaml selects by it.
+SCHEDULE_LABEL = "apps.fedoraproject.org/schedule"
+
+ARGUMENTS: dict[str, Any] = {
+    "resource": {"type": "dict", "required": True},
+    "objects": {"type": "dict", "default": {}},
+    "kept": {"type": "str", "default": ""},
+}
+
+
+def gather(api: KubeApi, params: dict[str, Any]) -> dict[str, Any]:
+    """Resolve the references of a resource. -> the module's result"""
+    resource = params["resource"]
+    resolver = Resolver(resource, api)
+    problem = {}
+    kept = False
+    try:
+        resolver.resolve()
+        resolver.own(params["objects"])
+        kept = bool(params["kept"]) and resolver.keep(params["kept"], SCHEDULE_LABEL)
+    except Problem as found:
+        problem = {"reason": found.reason, "message": found.message}
+    return {"changed": False, "references": dataclasses.asdict(resolver.found), "problem": problem, "kept": kept}
+
+
+def main() -> None:
+    """Read, and say what is there."""
+    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    try:
+        module.exit_json(**gather(KubeApi(), module.params))
+    except KubeError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the Koji operator
+"""A KojiBuilder: a host on the hub whose tasks each run in a pod of their own."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import koji
+import pytest
+
+from .kube import condition
+from .resources import READY, SOON, builder
+
+if TYPE_CHECKING:
+    from .hub import Hub
+    from .kube import Json, Kube
+
+pytestmark = pytest.mark.usefixtures("operator")
+TASK_TIME = 60  # seconds that a short task may take on a busy machine
+
+
+@pytest.fixture(scope="module")
+def ready_builder(kube: Kube, hub: Hub, operator: object) -> Json:
+    """The builder `default` with two slots, ready."""
+    kube.apply(builder("default", hub.namespace, replicas=2, description="in pods"))
+    return kube.wait_condition("KojiBuilder", "default", hub.namespace, READY)
+
+
+@pytest.fixture
+def default(kube: Kube, hub: Hub, ready_builder: Json) -> Json:
+    """The builder `default` as it is now, with nothing running."""
+    return kube.wait_condition("KojiBuilder", "default", hub.namespace, SOON)
+
+
+def ended(hub: Hub, task: int, timeout: float = TASK_TIME) -> dict[str, Any]:
+    """Wait until a task has ended. -> its getTaskInfo"""
+    session = hub.session()
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        info: dict[str, Any] = session.getTaskInfo(task)
+        if info["state"] in (koji.TASK_STATES["CLOSED"], koji.TASK_STATES["CANCELED"], koji.TASK_STATES["FAILED"]):
+            return info
+        time.sleep(0.2)
+    raise AssertionError(f"task {task} has not ended after {timeout} s: {info}")
+
+
+def state(info: dict[str, Any]) -> str:
+    return str(koji.TASK_STATES[info["state"]])
+
+
+def pods(kube: Kube, hub: Hub, labels: str = "koji-task") -> list[Json]:
+    return kube.find("Pod", hub.namespace, labels)
+
+
+def alive(kube: Kube, hub: Hub) -> list[Json]:
+    return [pod for pod in pods(kube, hub) if pod["status"].get("phase") in ("Pending", "Running")]
+
+
+def test_the_host_is_on_the_hub_as_the_resource_says(hub: Hub, default: Json) -> None:
+    host = hub.session().getHost("default")
+    assert host["enabled"]
+    assert host["arches"] == "x86_64"
+    assert host["capacity"] == 12
+    assert host["description"] == "in pods"
+    assert [channel["name"] for channel in hub.session().listChannels("default")] == ["default"]
+    status = default["status"]
+    assert status["host_id"] == host["id"]
+    assert status["slots"] == 2
+    assert status["replicas"] == 2
+    assert condition(default, "Scheduling")["status"] == "True"
+
+
+def test_a_task_runs_in_a_pod_of_its_own_and_closes(kube: Kube, hub: Hub, default: Json) -> None:
+    task = hub.session().makeTask("sleep", [3])
+    seen = kube.wait_for(lambda: pods(kube, hub, f"koji-task={task}"), SOON, "the task has a pod")
+    assert len(seen) == 1
+    metadata, spec = seen[0]["metadata"], seen[0]["spec"]
+    assert metadata["name"] == f"koji-task-{task}-1"
+    assert metadata["labels"]["koji-method"] == "sleep"
+    assert metadata["ownerReferences"][0]["kind"] == "KojiBuilder"
+    assert spec["automountServiceAccountToken"] is False
+    secrets = {volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume}
+    assert secrets == {f"koji-task-{task}-1"}
+    info = ended(hub, task)
+    assert state(info) == "CLOSED"
+    assert info["host_id"] == default["status"]["host_id"]
+    kube.wait_for(lambda: not pods(kube, hub, f"koji-task={task}"), SOON, "the pod of the closed task is gone")
+    assert kube.get("Secret", f"koji-task-{task}-1", hub.namespace) is None
+
+
+def test_a_parent_waits_for_its_children_without_using_up_a_slot(hub: Hub, default: Json) -> None:
+    task = hub.session().makeTask("waittest", [3, 2])
+    info = ended(hub, task, 2 * TASK_TIME)
+    children = hub.session().getTaskChildren(task)
+    assert state(info) == "CLOSED"
+    assert len(children) == 3
+    assert {state(child) for child in children} == {"CLOSED"}
+
+
+def test_a_failed_task_says_why_and_is_not_run_again(kube: Kube, hub: Hub, default: Json) -> None:
+    task = hub.session().makeTask("sleep", ["not a number"])
+    assert state(ended(hub, task)) == "FAILED"
+    with pytest.raises(Exception, match=r"not a number|TypeError|integer"):
+        hub.session().getTaskResult(task)
+    time.sleep(3)
+    attempts = {pod["metadata"]["name"] for pod in pods(kube, hub, f"koji-task={task}")}
+    assert attempts <= {f"koji-task-{task}-1"}
+
+
+def test_a_cancelled_task_loses_its_pod(kube: Kube, hub: Hub, default: Json) -> None:
+    task = hub.session().makeTask("sleep", [300])
+    kube.wait_for(
+        lambda: any(pod["status"].get("phase") == "Running" for pod in pods(kube, hub, f"koji-task={task}")),
+        SOON,
+        "the task's pod runs",
+    )
+    hub.session().cancelTask(task)
+    kube.wait_for(lambda: not pods(kube, hub, f"koji-task={task}"), SOON, "the pod of the cancelled task is gone")
+    assert state(hub.session().getTaskInfo(task)) == "CANCELED"
+
+
+def test_never_more_pods_than_slots(kube: Kube, hub: Hub, default: Json) -> None:
+    tasks = [hub.session().makeTask("sleep", [1]) for _ in range(6)]
+    most = 0
+    while any(koji.TASK_STATES[hub.session().getTaskInfo(task)["state"]] in ("FREE", "ASSIGNED") for task in tasks):
+        most = max(most, len(alive(kube, hub)))
+        time.sleep(0.1)
+    assert 1 <= most <= 2
+    assert {state(ended(hub, task)) for task in tasks} == {"CLOSED"}
+
+
+def test_scaling_changes_the_slots(kube: Kube, hub: Hub, default: Json) -> None:
+    kube.kubectl("scale", "kojibuilder/default", "-n", hub.namespace, "--replicas=4")
+    kube.wait_object(
+        "KojiBuilder",
+        "default",
+        hub.namespace,
+        lambda item: item["status"].get("slots") == 4 and item["status"].get("replicas") == 4,
+        SOON,
+        "4 slots",
+    )
+    assert hub.session().getHost("default")["capacity"] == 24
+    kube.kubectl("scale", "kojibuilder/default", "-n", hub.namespace, "--replicas=2")
+    kube.wait_object(
+        "KojiBuilder", "default", hub.namespace, lambda item: item["status"].get("slots") == 2, SOON, "2 slots"
+    )
+
+
+def test_a_task_whose_pod_is_killed_runs_again(kube: Kube, hub: Hub, default: Json) -> None:
+    task = hub.session().makeTask("sleep", [8])
+    running = kube.wait_for(
+        lambda: [pod for pod in pods(kube, hub, f"koji-task={task}") if pod["status"].get("phase") == "Running"],
+        SOON,
+        "the task's pod runs",
+    )
+    kube.kubectl("delete", "pod", running[0]["metadata"]["name"], "-n", hub.namespace, "--grace-period=0", "--force")
+    assert state(ended(hub, task, 2 * TASK_TIME)) == "CLOSED"
+
+
+def test_a_deleted_builder_drains_and_leaves_a_disabled_host(kube: Kube, hub: Hub, operator: object) -> None:
+    wanted = builder("short-lived", hub.namespace, channels=["createrepo"])
+    kube.apply(wanted)
+    kube.wait_condition("KojiBuilder", "short-lived", hub.namespace, READY)
+    session = hub.session()
+    task = session.makeTask("sleep", [6], channel="createrepo")
+    kube.wait_for(lambda: pods(kube, hub, f"koji-task={task}"), SOON, "the task has a pod")
+    kube.delete("KojiBuilder", "short-lived", hub.namespace)
+    assert state(ended(hub, task)) == "CLOSED"
+    kube.wait_gone("KojiBuilder", "short-lived", hub.namespace, SOON)
+    assert not session.getHost("short-lived")["enabled"]
+    assert session.getUser("short-lived")["status"] == koji.USER_STATUS["BLOCKED"]
+    assert kube.get("Secret", "koji-short-lived-session", hub.namespace) is None
+
+    kube.apply(wanted)
+    kube.wait_condition("KojiBuilder", "short-lived", hub.namespace, READY)
+    assert session.getHost("short-lived")["enabled"]
+    assert session.getUser("short-lived")["status"] == koji.USER_STATUS["NORMAL"]
+
+
+def test_kubectl_shows_what_people_want_to_know(kube: Kube, hub: Hub, default: Json) -> None:
+    head, row = kube.kubectl("get", "kojibuilder", "default", "-n", hub.namespace, "-o", "wide").splitlines()
+    assert head.split()[:6] == ["NAME", "READY", "REASON", "RUNNING", "WAITING", "SLOTS"]
+    assert row.split()[:2] == ["default", "True"]
+    assert "default" in kube.kubectl("get", "koji", "-n", hub.namespace)

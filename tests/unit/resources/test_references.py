@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the Koji operator
+"""What a resource refers to, and what a person is told when it isn't there."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem, References, Resolver
+
+from .cluster import Authority, Objects, resource
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture
+def there(authority: Authority) -> Objects:
+    """A namespace with a hub's Secrets."""
+    objects = Objects()
+    certificate, key = authority.issue("koji-admin")
+    ca, ca_key = authority.certificate, authority.key
+    objects.add("Secret", "koji-hub-admin", {"tls.crt": certificate, "tls.key": key, "ca.crt": ca})
+    objects.add("Secret", "koji-hub-ca-cert", {"ca.crt": ca})
+    objects.add("Secret", "koji-hub-ca-cert-key", {"tls.crt": ca, "tls.key": ca_key})
+    return objects
+
+
+def found(there: Objects, wanted: dict[str, Any], **owned: str) -> References:
+    resolver = Resolver(wanted, there)
+    resolver.resolve()
+    resolver.own(owned)
+    return resolver.found
+
+
+def problem(there: Objects, wanted: dict[str, Any], **owned: str) -> Problem:
+    with pytest.raises(Problem) as raised:
+        found(there, wanted, **owned)
+    return raised.value
+
+
+def test_a_builder_that_names_nothing_finds_the_hub_and_gets_a_certificate(there: Objects) -> None:
+    references = found(there, resource("KojiBuilder", "default"))
+    assert references.hub_url == "https://koji-hub.koji.svc:8443/kojihub"
+    assert references.user == "default"
+    assert references.admin_pem.count("BEGIN") == 2
+    assert references.ca_secret == "koji-hub-ca-cert"
+    assert not references.ca_ours
+    assert references.client_secret == "koji-default-client-cert"
+    assert references.client_ours
+    assert references.client_make
+    assert references.signer_key
+
+
+def test_a_given_certificate_is_used_as_it_is(there: Objects, authority: Authority) -> None:
+    certificate, key = authority.issue("default", days=3)
+    there.add("Secret", "mine", {"client.pem": certificate + key})
+    references = found(there, resource("KojiBuilder", "default", client_cert_secret="mine"))
+    assert not references.client_ours
+    assert not references.client_make
+    assert references.client_expires
+
+
+def test_our_certificate_is_kept_until_it_is_about_to_expire(there: Objects, authority: Authority) -> None:
+    wanted = resource("KojiBuilder", "default")
+    owner = {"ownerReferences": [{"kind": "KojiBuilder", "name": "default", "uid": wanted["metadata"]["uid"]}]}
+    for days, make in ((300, False), (29, True), (-1, True)):
+        certificate, key = authority.issue("default", days=days)
+        data = {"tls.crt": certificate, "tls.key": key}
+        there.add("Secret", "koji-default-client-cert", data, metadata=owner)
+        assert found(there, wanted).client_make is make
+    certificate, key = authority.issue("somebody-else")
+    there.add("Secret", "koji-default-client-cert", {"tls.crt": certificate, "tls.key": key}, metadata=owner)
+    assert found(there, wanted).client_make
+
+
+def test_a_ca_secret_that_nobody_made_is_written_with_the_hubs_ca(there: Objects, authority: Authority) -> None:
+    ssl = {"ssl": {"client_secret_name": "kojira-cert", "ca_secret_name": "ca-cert"}}
+    references = found(there, resource("KojiUser", "kojira", authentication=ssl))
+    assert references.ca_ours
+    assert references.ca == authority.certificate.strip()
+    assert references.client_secret == "kojira-cert"
+
+
+def test_the_kojihub_of_the_namespace_is_the_default(there: Objects, authority: Authority) -> None:
+    certificate, key = authority.issue("koji-admin")
+    there.add("KojiHub", "hub2", spec={"ca_cert_secret": "koji-hub-ca-cert"})
+    there.add("Secret", "koji-hub2-admin", {"tls.crt": certificate, "tls.key": key})
+    references = found(there, resource("KojiUser", "someone"))
+    assert references.hub_url == "https://koji-hub2.koji.svc:8443/kojihub"
+    assert references.admin_secret == "koji-hub2-admin"
+
+
+def test_several_kojihubs_want_a_choice(there: Objects) -> None:
+    there.add("KojiHub", "hub", spec={})
+    there.add("KojiHub", "hub2", spec={})
+    told = problem(there, resource("KojiUser", "someone"))
+    assert told.reason == "SeveralHubs"
+    assert "koji-hub, koji-hub2" in told.message
+
+
+@pytest.mark.parametrize(
+    ("spec", "names"),
+    [
+        ({"hub_host": "a:1", "koji_hub_url": "https://b:1"}, ["hub_host is 'a:1'", "koji_hub_url is 'https://b:1'"]),
+        ({"koji_hub_user": "a", "hub_username": "b"}, ["koji_hub_user is 'a'", "hub_username is 'b'"]),
+        (
+            {"cacert_secret": "a", "authentication": {"ssl": {"cacert_secret": "b"}}},
+            ["cacert_secret is 'a'", "authentication.ssl.cacert_secret is 'b'"],
+        ),
+    ],
+)
+def test_fields_that_contradict_each_other_are_named(there: Objects, spec: dict[str, Any], names: list[str]) -> None:
+    told = problem(there, resource("KojiBuilder", "default", **spec))
+    assert told.reason == "ConflictingFields"
+    assert all(name in told.message for name in names)
+
+
+def test_two_spellings_of_one_hub_are_no_conflict(there: Objects) -> None:
+    spec = {"hub_host": "koji_hub:8443", "koji_hub_url": "https://koji-hub:8443", "host_name": "koji-hub:8443"}
+    assert found(there, resource("KojiBuilder", "default", **spec)).hub_url.endswith("//koji-hub.koji.svc:8443/kojihub")
+
+
+@pytest.mark.parametrize("name", ["koji-hub-admin", "koji-hub-ca-cert"])
+def test_a_missing_secret_is_named_with_what_it_holds(there: Objects, name: str) -> None:
+    del there.there["Secret", name]
+    told = problem(there, resource("KojiBuilder", "default"))
+    assert told.reason == "MissingSecret"
+    assert f"Secret '{name}' does not exist in namespace 'koji'" in told.message
+
+
+def test_without_the_cas_key_a_person_is_told_both_ways_out(there: Objects) -> None:
+    del there.there["Secret", "koji-hub-ca-cert-key"]
+    told = problem(there, resource("KojiBuilder", "default"))
+    assert told.reason == "MissingSecret"
+    assert "koji-default-client-cert" in told.message
+    assert "koji-hub-ca-cert-key" in told.message
+
+
+@pytest.mark.parametrize(
+    ("secret", "data", "key"),
+    [
+        ("koji-hub-admin", {"tls.crt": "x"}, "tls.key"),
+        ("koji-hub-admin", {}, "tls.crt"),
+        ("koji-hub-ca-cert", {"tls.crt": "x"}, "ca.crt"),
+        ("koji-hub-ca-cert-key", {"tls.crt": "x"}, "tls.key"),
+    ],
+)
+def test_a_missing_key_is_named(there: Objects, secret: str, data: dict[str, str], key: str) -> None:
+    there.add("Secret", secret, data)
+    told = problem(there, resource("KojiBuilder", "default"))
+    assert told.reason == "MissingSecretKey"
+    assert f"Secret '{secret}' in namespace 'koji' has no key '{key}'" in told.message
+
+
+def test_bad_certificates_are_told_apart(there: Objects, authority: Authority) -> None:
+    wanted = resource("KojiBuilder", "default", client_cert_secret="mine")
+    good, key = authority.issue("default")
+    _, other_key = authority.issue("default")
+    expired, expired_key = authority.issue("default", days=-1)
+    foreign, foreign_key = authority.issue("someone")
+    for data, reason, words in (
+        ({"tls.crt": "rubbish", "tls.key": key}, "InvalidCertificate", "no PEM certificate"),
+        ({"tls.crt": good, "tls.key": other_key}, "InvalidCertificate", "not the certificate's"),
+        ({"tls.crt": expired, "tls.key": expired_key}, "CertificateExpired", "has expired"),
+        ({"tls.crt": foreign, "tls.key": foreign_key}, "CertificateForAnotherUser", "'someone'"),
+    ):
+        there.add("Secret", "mine", data)
+        told = problem(there, wanted)
+        assert told.reason == reason
+        assert words in told.message
+
+
+def test_a_secret_that_is_not_text_is_named_with_its_key_but_only_one_that_is_read(there: Objects) -> None:
+    data = there.there["Secret", "koji-hub-admin"]["data"]
+    data["keystore.p12"] = base64.b64encode(b"\xff\xfe").decode()
+    assert found(there, resource("KojiBuilder", "default")).admin_pem
+    data["tls.key"] = data["keystore.p12"]
+    told = problem(there, resource("KojiBuilder", "default"))
+    assert told.reason == "InvalidSecret"
+    assert "Secret 'koji-hub-admin' in namespace 'koji': key 'tls.key' is not text; it must be PEM" in told.message
+
+
+def test_one_secret_cannot_be_made_for_both_the_ca_and_the_client(there: Objects) -> None:
+    ssl = {"ssl": {"ca_secret_name": "both", "client_secret_name": "both"}}
+    told = problem(there, resource("KojiUser", "someone", authentication=ssl))
+    assert told.reason == "ConflictingFields"
+    assert "Secret 'both'" in told.message
+    assert "authentication.ssl.ca_secret_name" in told.message
+    assert "authentication.ssl.client_secret_name" in told.message
+    told = problem(there, resource("KojiUser", "someone", cacert_secret="koji-someone-client-cert"))
+    assert "(by default)" in told.message
+
+
+def test_one_secret_with_both_the_ca_and_the_client_is_used(there: Objects, authority: Authority) -> None:
+    certificate, key = authority.issue("someone")
+    there.add("Secret", "both", {"tls.crt": certificate, "tls.key": key, "ca.crt": authority.certificate})
+    wanted = resource("KojiUser", "someone", cacert_secret="both", client_cert_secret="both")
+    assert not found(there, wanted).client_ours
+
+
+def test_the_kept_configmap_must_be_labelled(there: Objects) -> None:
+    resolver = Resolver(resource("KojiBuilder", "default"), there)
+    assert not resolver.keep("koji-schedule", "a/label")
+    there.add("ConfigMap", "koji-schedule", metadata={"labels": {"a/label": "true"}})
+    assert resolver.keep("koji-schedule", "a/label")
+    for labels in (None, {}, {"a/label": "false"}):
+        there.add("ConfigMap", "koji-schedule", metadata={"labels": labels})
+        with pytest.raises(Problem, match=r"ConfigMap 'koji-schedule'.*without the label a/label") as raised:
+            resolver.keep("koji-schedule", "a/label")
+        assert raised.value.reason == "NameTaken"
+
+
+def test_an_object_of_somebody_else_is_never_taken_over(there: Objects) -> None:
+    owner = {"ownerReferences": [{"kind": "Deployment", "name": "web", "uid": "1"}]}
+    there.add("ConfigMap", "koji-default-builder", {}, metadata=owner)
+    told = problem(there, resource("KojiBuilder", "default"), **{"koji-default-builder": "ConfigMap"})
+    assert told.reason == "NameTaken"
+    assert "Deployment web" in told.message
+
+
+def test_a_file_of_the_site_that_cannot_be_parsed_is_named(there: Objects) -> None:
+    there.add("ConfigMap", "site", {"kojid.conf": "vendor = x"})
+    told = problem(there, resource("KojiBuilder", "default", configmap="site"))
+    assert told.reason == "InvalidConfigMap"
+    assert "ConfigMap 'site' in namespace 'koji', key 'kojid.conf'" in told.message
+
+
+def test_a_configmap_that_does_not_exist_means_no_settings(there: Objects) -> None:
+    assert found(there, resource("KojiBuilder", "default", configmap="nothing")).settings == {}
+
+
+def test_ssl_verify_false_is_accepted_with_a_warning(there: Objects) -> None:
+    references = found(there, resource("KojiBuilder", "default", ssl_verify=False))
+    assert [warning["reason"] for warning in references.warnings] == ["SslVerifyIgnored"]
+
+
+def test_a_user_that_others_need_is_claimed(there: Objects) -> None:
+    wanted = resource("KojiUser", "kojira")
+    there.add("KojiUser", "kojira", spec={})
+    there.there["KojiUser", "kojira"]["metadata"]["uid"] = wanted["metadata"]["uid"]
+    assert found(there, wanted).claimed_by == []
+    there.add("Kojira", "repos", spec={"hub_username": "kojira"})
+    assert found(there, wanted).claimed_by == ["Kojira repos"]
+    there.there["Kojira", "repos"]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert found(there, wanted).claimed_by == []
