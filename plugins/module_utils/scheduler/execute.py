@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the Koji operator
+"""Does a tick's actions, in an order that survives being killed between any two calls."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import koji
+from ansible_collections.fedoraproject.koji.plugins.module_utils import pods
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import (
+    Action,
+    Answer,
+    Delete,
+    Fail,
+    Free,
+    Keep,
+    Pause,
+    Refuse,
+    Revoke,
+    Take,
+)
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import (
+    CONFLICT,
+    Cluster,
+    ClusterError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Executor as Pool
+
+    from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import Settings
+    from ansible_collections.fedoraproject.koji.plugins.module_utils.pods import TaskPod
+    from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import Hub, Opened
+    from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.state import State
+
+LOG_LINES = 20  # of a crashed pod, in its task's result
+NAMES_TRIED = 5  # attempt numbers tried when pods of those names are there already
+ASKED_AGAIN = 10.0  # seconds until a deletion that shows no effect is asked for again
+
+A = TypeVar("A")
+
+
+@dataclass
+class Memory:
+    """What an executor remembers from tick to tick; losing it costs a repeated call, nothing else."""
+
+    revoked: set[int] = field(default_factory=set)
+    seen: dict[int, int] = field(default_factory=dict)  # subsession -> task id, of all pods made or met
+    deleted: dict[str, float] = field(default_factory=dict)  # pod uid -> when it was asked for
+    counted: set[str] = field(default_factory=set)  # uids of pods that are in the counters
+
+
+@dataclass
+class Done:
+    """What came of a tick's actions."""
+
+    counts: Counter[str] = field(default_factory=Counter)  # taken, closed, failed, freed
+    notes: list[tuple[str, str]] = field(default_factory=list)  # (reason, message) of events
+    restart: bool = False
+
+
+@dataclass(frozen=True)
+class _NotStarted:
+    opened: Opened
+    error: ClusterError
+    pod: Mapping[str, Any] | None = None
+
+
+def _only(kind: type[A], actions: Iterable[Action]) -> list[A]:
+    return [action for action in actions if isinstance(action, kind)]
+
+
+def story(pod: TaskPod) -> str:
+    """One line on how a pod ended: "pod koji-task-7-1 on node n1: OOMKilled, exit code 137"."""
+    where = f" on node {pod.node}" if pod.node else ""
+    code = "" if pod.exit_code is None else f", exit code {pod.exit_code}"
+    why = f" ({pod.message})" if pod.message else ""
+    return f"pod {pod.name}{where}: {pod.reason or pod.outcome}{code}{why}"
+
+
+class Executor:
+    """Acts for one builder. `save` writes the state to its Secret; `jitter` gives numbers in [0, 1)."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        hub: Hub,
+        cluster: Cluster,
+        *,
+        state: State,
+        memory: Memory,
+        pool: Pool,
+        save: Callable[[], None],
+        clock: Callable[[], float],
+        jitter: Callable[[], float],
+    ) -> None:
+        self.settings = settings
+        self.hub = hub
+        self.cluster = cluster
+        self.state = state
+        self.memory = memory
+        self.pool = pool
+        self.save = save
+        self.clock = clock
+        self.jitter = jitter
+        self.done = Done()
+
+    def run(self, actions: Sequence[Action]) -> Done:
+        """Do everything. Raises what the ports raise; the next tick sees what is left to do."""
+        unsafe = self._revoke(_only(Revoke, actions))
+        for pause in _only(Pause, actions)[:1]:
+            self._pause(pause.reason, pause.message)
+        # The fence: a task is given away only after its old subsession is closed for certain.
+        self._release([a for a in actions if isinstance(a, (Free, Fail, Refuse)) and a.task_id not in unsafe])
+        for answer in _only(Answer, actions):
+            self._answer(answer)
+        self._take(_only(Take, actions))
+        for action in actions:
+            if isinstance(action, Delete):
+                self._delete(action)
+            elif isinstance(action, Keep):
+                self._keep(action.pod)
+        if self.state.dirty:
+            self.save()
+        return self.done
+
+    def _note(self, reason: str, message: str) -> None:
+        self.done.notes.append((reason, message))
+
+    def _revoke(self, revokes: Sequence[Revoke]) -> set[int]:
+        """Close subsessions; give the tasks for which that did not work."""
+        closed = self.hub.revoke([action.subsession for action in revokes])
+        self.memory.revoked |= closed
+        return {action.task_id for action in revokes if action.subsession not in closed}
+
+    def _pause(self, reason: str, message: str) -> None:
+        self.state.pause(reason, message, self.clock(), self.jitter())
+        self._note(reason, f"task pods do not start: {message or reason}")
+
+    def _release(self, actions: Sequence[Free | Fail | Refuse]) -> None:
+        free: list[int] = []
+        fail: dict[int, str] = {}
+        refuse: dict[int, tuple[bool, str]] = {}
+        now = self.clock()
+        for action in actions:
+            if isinstance(action, Fail):
+                fail[action.task_id] = self._obituary(action)
+                self.state.ended(action.task_id, action.pod.attempt, counted=True, now=now)
+                self._note(
+                    "TaskPodFailed",
+                    f"task {action.task_id} failed after {action.attempts} attempts: {story(action.pod)}",
+                )
+            elif isinstance(action, Refuse):
+                refuse[action.task_id] = (action.soft, action.message)
+                if action.opened:
+                    free.append(action.task_id)  # hubs that refuse ASSIGNED tasks only
+                    self.state.ended(action.task_id, action.attempt, counted=True, now=now)
+                    self._note("TaskRefused", f"task {action.task_id}: {action.message}")
+            elif not (action.confirm and self.cluster.live_pods_of(action.task_id)):
+                free.append(action.task_id)
+                if action.attempt:
+                    self.state.ended(action.task_id, action.attempt, counted=action.counted, now=now)
+                self._note(
+                    "TaskFreed", f"task {action.task_id} is given back ({action.reason}): {action.message}".rstrip(": ")
+                )
+        if self.state.dirty:
+            self.save()  # before the hub hands the task out again: the count must survive us
+        problems = self.hub.release(free, fail, refuse)
+        for task_id in fail:
+            if task_id not in problems:
+                self.state.forget(task_id)
+        self.done.counts["failed"] += sum(task_id not in problems for task_id in fail)
+        self.done.counts["freed"] += sum(task_id not in problems for task_id in free)
+
+    def _obituary(self, action: Fail) -> str:
+        """The result of a task whose pods kept dying, for the packager."""
+        text = (
+            f"the task's {story(action.pod)}. It ended without a result; this was attempt {action.attempts} of "
+            f"{self.settings.task_attempts} that count."
+        )
+        log = self.cluster.pod_log(action.pod.name, LOG_LINES).strip()
+        return f"{text}\nLast lines of its log:\n{log}" if log else text
+
+    # Tasks for the daemon
+
+    def _answer(self, action: Answer) -> None:
+        task = self.hub.open_here(action.task_id)
+        if task is None:
+            return
+        params, _method = koji.xmlrpcplus.loads(task["request"])
+        args, _kwargs = koji.decode_args(*params)
+        try:
+            value = self._daemon(action.method, args)
+        except koji.GenericError as error:
+            self.hub.release([], {action.task_id: str(error)}, {})
+            self.done.counts["failed"] += 1
+        else:
+            self.hub.close(action.task_id, value)
+            self.done.counts["closed"] += 1
+        self.done.counts["taken"] += 1
+
+    def _daemon(self, method: str, args: Sequence[Any]) -> object:
+        """What koji.tasks' RestartTask, RestartVerifyTask and ShutdownTask would answer."""
+        if method == "shutdown":
+            raise koji.GenericError(
+                "this host is run by the Koji operator and can't be shut down from here: set spec.paused of "
+                f"KojiBuilder {self.settings.namespace}/{self.settings.name}, or use koji disable-host"
+            )
+        host = args[-1] if args and isinstance(args[-1], dict) else {}
+        if host.get("id") != self.hub.host_id:
+            raise koji.GenericError("Host mismatch")
+        if method == "restart":
+            self.done.restart = True
+            return "graceful restart initiated"
+        first = self.hub.session.getTaskInfo(args[0])
+        state = koji.TASK_STATES[first["state"]] if first else "unknown"
+        if state != "CLOSED":
+            raise koji.GenericError(f"Stage one restart task is {state}")
+        return None
+
+    # Tasks for pods
+
+    def _take(self, takes: Sequence[Take]) -> None:
+        if not takes:
+            return
+        attempts = {take.task_id: take.attempt for take in takes}
+        opened, spare = self.hub.open(list(attempts))
+        if spare:
+            self._revoke([Revoke(subsession, 0) for subsession in spare])
+        ready = [one for one in opened if one.sinfo is not None]
+        self.memory.seen.update({int((one.sinfo or {})["session-id"]): one.task["id"] for one in ready})
+        self.hub.may_write()  # nobody else can have looked at these tasks yet
+        starts = [self.pool.submit(self._start, one, attempts[one.task["id"]]) for one in ready]
+        failures = [failure for start in starts if (failure := start.result()) is not None]
+        self.done.counts["taken"] += len(opened)
+        self._give_back(failures, [one.task["id"] for one in opened if one.sinfo is None])
+
+    def _start(self, opened: Opened, attempt: int) -> _NotStarted | None:
+        """Make pod, then Secret: the pod's name is the fence, and the Secret is there before the kubelet looks."""
+        task, sinfo = opened.task, opened.sinfo or {}
+        pod: Mapping[str, Any] | None = None
+        try:
+            for number in range(attempt, attempt + NAMES_TRIED):
+                pod = self._make_pod(task, number, int(sinfo["session-id"]))
+                if pod is not None:
+                    self._make_secret(pods.secret(self.settings, pod, task, number, sinfo))
+                    return None
+        except ClusterError as error:
+            return _NotStarted(opened, error, pod)
+        taken = f"pods {pods.pod_name(task['id'], attempt)} and following exist"
+        return _NotStarted(opened, ClusterError(CONFLICT, "NameTaken", taken))
+
+    def _make_pod(self, task: Mapping[str, Any], attempt: int, subsession: int) -> Mapping[str, Any] | None:
+        """The pod, or None if another one has the name."""
+        wanted = pods.manifest(self.settings, task, attempt, subsession, self.hub.session_id)
+        try:
+            return self.cluster.create_pod(wanted)
+        except ClusterError as error:
+            if error.status not in (CONFLICT, 0):
+                raise
+            # Made by a call of ours whose answer was lost? Then it has our subsession.
+            there = self.cluster.get_pod(wanted["metadata"]["name"])
+            notes = (there or {}).get("metadata", {}).get("annotations") or {}
+            if there is not None and notes.get(pods.SUBSESSION) == str(subsession):
+                return there
+            if error.status == 0:
+                raise
+            return None
+
+    def _make_secret(self, manifest: Mapping[str, Any]) -> None:
+        try:
+            self.cluster.create_secret(manifest)
+        except ClusterError as error:
+            if error.status != CONFLICT:
+                raise
+            # Of an earlier pod of this name, which is gone; garbage collection is slower than we are.
+            self.cluster.delete_secret(manifest["metadata"]["name"])
+            self.cluster.create_secret(manifest)
+
+    def _give_back(self, failures: Sequence[_NotStarted], without_session: Sequence[int]) -> None:
+        if not failures and not without_session:
+            return
+        revokes = [Revoke(int((f.opened.sinfo or {})["session-id"]), f.opened.task["id"]) for f in failures]
+        unsafe = self._revoke(revokes)
+        task_ids = [f.opened.task["id"] for f in failures if f.opened.task["id"] not in unsafe] + list(without_session)
+        if failures:
+            error = failures[0].error
+            reason = "QuotaExceeded" if error.quota else "PodRejected" if error.template else error.reason
+            self._pause(reason, error.message)
+            self.save()
+        self.hub.release(task_ids, {}, {})
+        self.done.counts["freed"] += len(task_ids)
+        for failure in failures:
+            if failure.pod is not None:
+                meta = failure.pod["metadata"]
+                self.cluster.delete_pod(meta["name"], meta["uid"], 1)
+
+    # Pods
+
+    def _delete(self, action: Delete) -> None:
+        pod, now = action.pod, self.clock()
+        if now - self.memory.deleted.get(pod.uid, 0.0) < ASKED_AGAIN:
+            return
+        self._count(pod)
+        self.cluster.delete_pod(pod.name, pod.uid, action.grace)
+        self.memory.deleted[pod.uid] = now
+        if action.reason == "Lingering":
+            self._note(
+                "TaskPodLingered", f"task {pod.task_id} has ended, but its pod {pod.name} went on; it is deleted"
+            )
+
+    def _keep(self, pod: TaskPod) -> None:
+        self._count(pod)
+        # Its session is closed; the pod is for people to look at, its Secret is for nobody.
+        self.cluster.delete_secret(pod.name)
+        self.cluster.annotate_pod(pod.name, {pods.RECORDED: pod.outcome})
+
+    def _count(self, pod: TaskPod) -> None:
+        if pod.alive or pod.recorded or pod.uid in self.memory.counted:
+            return
+        self.memory.counted.add(pod.uid)
+        if pod.outcome in ("closed", "failed"):
+            self.done.counts[pod.outcome] += 1
+            self.state.forget(pod.task_id)

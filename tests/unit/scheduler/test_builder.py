@@ -1,0 +1,528 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the Koji operator
+"""One builder's ticks against a hub in memory, called by the real Koji client."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import koji
+import pytest
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import described
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import ClusterError
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import result
+
+from tests.unit.scheduler.world import HOST, NAME, Killed, World
+
+
+def test_a_task_runs_in_a_pod_of_its_own() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    assert world.state(task) == "OPEN"
+    pod = world.pod(task)
+    assert pod["metadata"]["labels"]["koji-task"] == str(task)
+    assert pod["metadata"]["labels"]["koji-method"] == "sleep"
+    assert pod["metadata"]["ownerReferences"][0]["uid"] == "cr-1"
+    name = world.run(task)
+    assert pod["spec"]["volumes"][0]["secret"]["secretName"] == name
+    assert world.content(name)["task_id"] == task
+    assert world.close(name)
+    world.tick()
+    assert world.state(task) == "CLOSED"
+    assert not world.cluster.all_pods
+    assert set(world.cluster.secrets) == {"koji-default-session"}
+    assert not world.subsessions()
+    world.ticks(3)
+    status = world.cluster.resources[NAME]["status"]
+    assert (status["tasks_taken"], status["tasks_closed"], status["running_tasks"]) == (1, 1, 0)
+
+
+def test_a_task_that_failed_is_not_run_again_and_its_pod_is_kept() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    world.fail(world.run(task))
+    world.ticks(3)
+    assert world.state(task) == "FAILED"
+    assert list(world.cluster.all_pods) == [f"koji-task-{task}-1"]
+    assert set(world.cluster.secrets) == {"koji-default-session"}
+    world.clock.tick(3600)
+    world.tick()
+    assert not world.cluster.all_pods
+
+
+def test_failed_pod_history_keeps_the_newest() -> None:
+    world = World(slots=4)
+    tasks = [world.task() for _ in range(4)]
+    world.ticks(2)
+    for task in tasks:
+        world.clock.tick(1)
+        world.fail(world.run(task))
+    world.ticks(3)
+    assert set(world.cluster.all_pods) == {f"koji-task-{task}-1" for task in tasks[2:]}
+
+
+def test_never_more_pods_than_slots_and_no_task_is_refused_for_it() -> None:
+    world = World(slots=3)
+    tasks = [world.task() for _ in range(12)]
+    for _ in range(40):
+        world.tick()
+        for name, pod in list(world.cluster.all_pods.items()):
+            if pod["status"]["phase"] == "Running":
+                world.close(name)
+            elif pod["status"]["phase"] == "Pending":
+                world.cluster.begin(name)
+    assert {world.state(task) for task in tasks} == {"CLOSED"}
+    assert world.cluster.most_alive == 3
+    assert not world.admin.scheduler.getTaskRefusals()
+
+
+def test_a_waiting_parent_leaves_its_slot_to_its_child() -> None:
+    world = World(slots=1)
+    parent = world.task()
+    world.ticks(2)
+    worker = world.worker(world.run(parent))
+    child = worker.host.subtask(method="sleep", arglist=[0], parent=parent)
+    worker.host.taskSetWait(parent, [child])
+    world.ticks(3)
+    assert world.state(child) == "OPEN"
+    assert world.pod(child)["metadata"]["labels"]["koji-parent"] == str(parent)
+
+
+def test_a_task_assigned_when_a_parent_wakes_up_is_held_not_refused() -> None:
+    world = World(slots=1)
+    parent = world.task()
+    world.ticks(2)
+    parent_name = world.run(parent)
+    worker = world.worker(parent_name)
+    child = worker.host.subtask(method="sleep", arglist=[0], parent=parent)
+    worker.host.taskSetWait(parent, [child])
+    world.ticks(3)
+    assert world.close(world.run(child))
+    other = world.task()
+    world.admin.assignTask(other, HOST)
+    worker.host.taskWaitResults(parent, [child])
+    world.ticks(2)
+    assert world.state(other) == "ASSIGNED"
+    assert world.close(parent_name)
+    world.tick()
+    assert world.state(other) == "OPEN"
+
+
+def test_scaling_down_refuses_the_surplus_at_once() -> None:
+    world = World(slots=2)
+    world.task()
+    world.ticks(2)
+    surplus = [world.task(), world.task()]
+    for task in surplus:
+        world.admin.assignTask(task, HOST)
+    world.change(slots=1)
+    world.tick()
+    assert {world.state(task) for task in surplus} == {"FREE"}
+    assert len(world.cluster.all_pods) == 1
+
+
+@pytest.mark.parametrize("change", [{"paused": True}, {"slots": 0}])
+def test_paused_takes_nothing_and_lets_running_tasks_end(change: dict[str, object]) -> None:
+    world = World()
+    running = world.task()
+    world.ticks(2)
+    name = world.run(running)
+    world.change(**change)
+    world.tick()
+    late = world.task()
+    world.admin.assignTask(late, HOST)
+    world.ticks(2)
+    assert world.state(late) == "FREE"
+    assert world.state(running) == "OPEN"
+    assert world.admin.getHost(HOST)["ready"] is False
+    assert world.condition()["reason"] == "Paused"
+    assert world.close(name)
+    assert world.state(running) == "CLOSED"
+
+
+def test_after_the_drain_timeout_running_tasks_are_given_back_by_their_runners() -> None:
+    world = World(drain_timeout=30)
+    task = world.task()
+    world.ticks(2)
+    name = world.run(task)
+    world.change(paused=True)
+    world.tick()
+    world.tick(31)
+    assert "deletionTimestamp" in world.pod(task)["metadata"]
+    world.worker(name).host.freeTasks([task])
+    world.cluster.end(name, 75, json.dumps({"outcome": "freed"}))
+    world.ticks(2)
+    assert world.state(task) == "FREE"
+
+
+def test_a_cancelled_task_s_pod_is_deleted_and_its_session_closed() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    name = world.run(task)
+    world.admin.cancelTask(task)
+    world.tick()
+    assert "deletionTimestamp" in world.pod(task)["metadata"]
+    assert not world.subsessions()
+    world.cluster.end(name, 1)
+    world.ticks(2)
+    assert not world.cluster.all_pods
+    assert world.state(task) == "CANCELED"
+
+
+def test_a_task_that_an_admin_freed_is_run_again_after_its_old_pod_is_gone() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    name = world.run(task)
+    worker = world.worker(name)
+    world.admin.freeTask(task)
+    world.ticks(2)
+    with pytest.raises(koji.AuthError):
+        worker.host.closeTask(task, result("zombie"))
+    world.cluster.end(name, 3)
+    world.ticks(3)
+    assert world.state(task) == "OPEN"
+    assert f"koji-task-{task}-2" in world.cluster.all_pods or f"koji-task-{task}-1" in world.cluster.all_pods
+
+
+def test_a_pod_that_lingers_after_its_task_is_deleted_in_the_end() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    name = world.run(task)
+    world.worker(name).host.closeTask(task, result("done"))
+    world.ticks(10)
+    assert "deletionTimestamp" not in world.pod(task)["metadata"]
+    world.ticks(25)
+    assert "deletionTimestamp" in world.pod(task)["metadata"]
+
+
+def test_crashes_are_freed_then_failed_with_a_story() -> None:
+    world = World()
+    task = world.task()
+    for attempt in (1, 2, 3):
+        world.ticks(3)
+        assert world.state(task) == "OPEN"
+        name = world.run(task, attempt)
+        world.cluster.logs[name] = "first line\nlast words"
+        world.cluster.end(name, 137, reason="OOMKilled")
+        if attempt == 2:
+            world.restart()  # the count survives
+        world.tick()
+    assert world.state(task) == "FAILED"
+    with pytest.raises(koji.GenericError) as failure:
+        world.admin.getTaskResult(task)
+    for words in (f"koji-task-{task}-3", "node-1", "OOMKilled", "137", "attempt 3 of 3", "last words"):
+        assert words in str(failure.value)
+    assert "TaskPodFailed" in world.event_reasons()
+
+
+def test_evictions_do_not_count() -> None:
+    world = World(task_attempts=1)
+    task = world.task()
+    for attempt in (1, 2, 3):
+        world.ticks(3)
+        world.cluster.end(world.run(task, attempt), 137, pod_reason="Evicted")
+        world.tick()
+    world.ticks(2)
+    assert world.state(task) == "OPEN"
+
+
+def test_a_pod_that_vanishes_gives_its_task_back_after_its_session_is_closed() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    name = world.run(task)
+    worker = world.worker(name)
+    world.cluster.remove(name)
+    world.tick()
+    assert world.state(task) == "FREE"
+    with pytest.raises(koji.AuthError):
+        worker.host.closeTask(task, result("zombie"))
+
+
+def test_a_pod_that_vanishes_before_the_next_tick_is_fenced_too() -> None:
+    world = World()
+    world.tick()
+    task = world.task()
+    world.tick()
+    name = world.run(task)
+    worker = world.worker(name)
+    world.cluster.remove(name)
+    world.tick()
+    assert world.state(task) == "FREE"
+    with pytest.raises(koji.AuthError):
+        worker.host.closeTask(task, result("zombie"))
+
+
+def test_a_refusing_runner_becomes_a_refusal_for_good() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    world.cluster.end(world.run(task), 77, json.dumps({"outcome": "refused", "message": "wrong arch"}))
+    world.ticks(3)
+    assert world.state(task) == "FREE"
+    [refusal] = world.admin.scheduler.getTaskRefusals([["task_id", task]])
+    assert not refusal["soft"]
+
+
+@pytest.mark.parametrize("reason", ["ErrImagePull", "CreateContainerConfigError", "InvalidImageName"])
+def test_start_up_trouble_pauses_the_builder_and_recovers(reason: str) -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    world.cluster.cannot_start(f"koji-task-{task}-1", reason, "no such image")
+    world.tick()
+    assert world.state(task) == "FREE"
+    world.tick()
+    assert world.condition()["reason"] == reason
+    assert world.admin.getHost(HOST)["ready"] is False
+    world.cluster.end(f"koji-task-{task}-1", 1)
+    world.ticks(10)
+    name = next(iter(world.cluster.all_pods))
+    assert world.cluster.begin(name)
+    world.ticks(2)
+    assert world.condition()["status"] == "True"
+
+
+def test_an_unschedulable_pod_is_given_time() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    unschedulable = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
+    world.pod(task)["status"]["conditions"] = [unschedulable]
+    world.ticks(5)
+    assert world.state(task) == "OPEN"
+    world.tick(120)
+    world.tick()
+    assert world.state(task) == "FREE"
+    assert world.condition()["reason"] == "Unschedulable"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ClusterError(403, "Forbidden", "pods is forbidden: exceeded quota: small"), "QuotaExceeded"),
+        (ClusterError(403, "Forbidden", "violates PodSecurity restricted"), "PodRejected"),
+        (ClusterError(422, "Invalid", "spec.containers[0].image: Required value"), "PodRejected"),
+    ],
+)
+def test_a_pod_that_is_not_admitted_gives_the_task_back(error: ClusterError, reason: str) -> None:
+    world = World()
+    task = world.task()
+    world.cluster.refuse["create_pod"] = error
+    world.ticks(2)
+    assert world.state(task) == "FREE"
+    assert not world.subsessions()
+    world.tick()
+    assert world.condition()["reason"] == reason
+    world.change(start_deadline=121)  # somebody has repaired the template
+    world.ticks(2)
+    assert world.state(task) == "OPEN"
+
+
+def test_a_name_that_is_taken_is_a_fence() -> None:
+    world = World()
+    task = world.task()
+    foreign = {"metadata": {"name": f"koji-task-{task}-1", "labels": {}}, "spec": {}}
+    world.cluster.create_pod(foreign)
+    world.ticks(2)
+    assert world.content(world.run(task, 2))["attempt"] == 2
+
+
+def test_a_new_process_goes_on_with_the_session_and_the_pods() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    name = world.run(task)
+    before = world.session
+    world.restart()
+    world.ticks(2)
+    assert world.session == before
+    assert world.state(task) == "OPEN"
+    assert world.close(name)
+
+
+def test_a_predecessor_that_still_writes_is_out_of_step() -> None:
+    world = World()
+    world.tick()
+    old = world.builder.hub
+    assert old is not None
+    world.restart()
+    world.tick()
+    with pytest.raises(koji.SequenceError):
+        old.check_in(0.0, ready=True, maxjobs=1)
+
+
+def test_a_session_that_was_forced_away_frees_its_tasks_without_forcing_back() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    world.run(task)
+    thief = world.hub.session(HOST)
+    thief.exclusiveSession(force=True)
+    thief.host.updateHost(0, True)
+    world.ticks(3)
+    assert world.condition()["reason"] == "SessionHeld"
+    assert HOST in world.condition()["message"]
+    for _ in range(200):
+        world.clock.tick(1)
+        thief.host.updateHost(0, True)
+        world.builder.tick()
+    assert thief.host.getID()  # still theirs
+    thief.logout()
+    world.ticks(20)
+    assert world.condition()["status"] == "True"
+    assert "deletionTimestamp" in world.pod(task)["metadata"]
+    assert world.state(task) in {"FREE", "ASSIGNED", "OPEN"}
+
+
+def test_a_session_whose_secret_is_lost_is_forced_only_when_its_holder_is_silent() -> None:
+    world = World()
+    world.ticks(2)
+    del world.cluster.secrets["koji-default-session"]
+    world.restart()
+    world.ticks(60)
+    assert world.condition()["reason"] == "SessionHeld"
+    world.ticks(200)
+    assert world.condition()["status"] == "True"
+
+
+def test_an_expired_session_is_renewed() -> None:
+    world = World({"SessionRenewalTimeout": 1})
+    world.ticks(2)
+    before = world.session
+    world.tick(120)
+    world.ticks(2)
+    assert world.session == before
+    assert world.condition()["status"] == "True"
+
+
+def test_a_hub_that_is_down_is_said_so_and_found_again() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    name = world.run(task)
+    world.storage.down = True
+    world.ticks(5)
+    assert world.condition()["reason"] == "HubDown"
+    world.storage.down = False
+    world.ticks(20)
+    assert world.condition()["status"] == "True"
+    assert world.close(name)
+
+
+def test_a_lost_answer_is_no_lost_task() -> None:
+    world = World()
+    world.tick()
+    task = world.task()
+    world.hub.injection.add({"kind": "drop", "method": "host.openTask", "times": 1, "when": "after"})
+    world.ticks(8)
+    assert world.state(task) == "OPEN"
+    [name] = world.cluster.all_pods
+    assert world.cluster.begin(name)
+    assert world.close(name)
+    world.ticks(2)
+    assert not world.subsessions()  # not even the one whose key was on the way
+
+
+def test_deletion_drains_logs_out_and_never_logs_in_again() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    name = world.run(task)
+    world.cluster.resources[NAME]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert not world.tick().drained
+    assert world.close(name)
+    assert world.tick().drained
+    assert not world.cluster.secrets
+    assert not world.admin.getSessionInfo(details=True, user_id=HOST)
+    world.restart()
+    assert world.tick().drained
+    assert not world.admin.getSessionInfo(details=True, user_id=HOST)
+
+
+def test_daemon_methods_are_answered_without_a_pod() -> None:
+    world = World()
+    world.tick()
+    host = world.admin.getHost(HOST)
+    restart = world.task("restart", [host])
+    world.admin.assignTask(restart, HOST)
+    world.tick()
+    assert world.state(restart) == "CLOSED"
+    verify = world.task("restartVerify", [restart, host])
+    world.admin.assignTask(verify, HOST)
+    shutdown = world.task("shutdown", [])
+    world.admin.assignTask(shutdown, HOST)
+    world.ticks(3)
+    assert world.state(verify) == "CLOSED"
+    assert world.state(shutdown) == "FAILED"
+    with pytest.raises(koji.GenericError, match=r"spec\.paused"):
+        world.admin.getTaskResult(shutdown)
+    assert not world.cluster.all_pods
+
+
+def test_daemon_methods_are_answered_when_paused() -> None:
+    world = World(paused=True)
+    world.tick()
+    restart = world.task("restart", [world.admin.getHost(HOST)])
+    world.admin.assignTask(restart, HOST)
+    world.tick()
+    assert world.state(restart) == "CLOSED"
+
+
+def test_check_mode_says_what_a_tick_would_do_and_writes_nothing() -> None:
+    world = World()
+    world.tick()
+    crashed = world.task()
+    world.ticks(2)
+    world.cluster.end(world.run(crashed), 137)
+    waiting = world.task()
+    world.admin.assignTask(waiting, HOST)
+    session = world.admin.getSessionInfo(details=True, user_id=HOST)
+    writes = len(world.cluster.calls)
+    world.restart()
+    tick = world.builder.peek()
+    kinds = [(action["action"], action["task_id"]) for action in map(described, tick.actions)]
+    assert ("free", crashed) in kinds
+    assert ("take", waiting) in kinds
+    assert len(world.cluster.calls) == writes
+    assert world.admin.getSessionInfo(details=True, user_id=HOST) == session
+    assert world.state(waiting) == "ASSIGNED"
+
+
+def test_a_quiet_builder_writes_nothing_but_a_heartbeat() -> None:
+    world = World()
+    world.ticks(5)
+    world.cluster.calls.clear()
+    world.ticks(60)
+    assert world.cluster.calls == ["apply_status"]
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("calls", range(10))
+def test_killed_at_any_step_of_taking_a_task(calls: int, after: bool) -> None:
+    world = World()
+    world.tick()
+    task = world.task()
+    world.fuse.left, world.fuse.after = calls, after
+    with contextlib.suppress(Killed):
+        world.ticks(3)
+    world.restart()
+    for _ in range(12):
+        world.tick()
+        for name in list(world.cluster.all_pods):
+            if world.cluster.all_pods[name]["metadata"].get("deletionTimestamp"):
+                world.cluster.end(name, 143)
+            else:
+                world.cluster.begin(name)
+    [name] = [n for n, p in world.cluster.all_pods.items() if p["status"]["phase"] == "Running"]
+    assert world.close(name)
+    world.ticks(3)
+    assert world.state(task) == "CLOSED"
+    assert not world.subsessions()
+    assert set(world.cluster.secrets) == {"koji-default-session"}
