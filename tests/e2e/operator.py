@@ -51,6 +51,17 @@ class Operator:
             return "tests.devloop"
         return subprocess.check_output([self.binary, "version"], text=True).strip()
 
+    @property
+    def pid(self) -> int:
+        """Return the id of its process, which outlives this object. AssertionError before it is started."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def folder(self) -> Path | None:
+        """Return its temporary folder, for those who stop it by its id."""
+        return self._folder
+
     def start(self) -> None:
         """Start it and wait until its proxy answers. AssertionError if it can't."""
         _assert_free(PROXY_PORT)
