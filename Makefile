@@ -35,7 +35,7 @@ lint: setup ## Style, types, roles, documentation, generated files
 	tools/lint.sh
 
 test-unit: setup ## Tests without a cluster
-	$(BIN)/pytest tests/unit $(ARGS)
+	$(BIN)/pytest tests/unit tests/bench $(ARGS)
 
 test-contract: cluster ## The hub's semantics, against devhub or the hub at KOJI_HUB_URL
 	$(IN_CLUSTER) $(BIN)/pytest tests/contract $(ARGS)

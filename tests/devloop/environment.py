@@ -11,10 +11,11 @@ def environment(environ: Mapping[str, str], project: Path) -> dict[str, str]:
     """Return `environ` with this Python's Ansible and the roles and modules of `project` on their paths."""
     # Not resolved: the interpreter of a virtual environment is a link to one that has no Ansible.
     packages, scripts = sysconfig.get_path("purelib"), sysconfig.get_path("scripts")
+    path = environ.get("PATH", "/usr/bin:/bin")
     kubeconfig = Path(environ.get("KUBECONFIG") or Path.home() / ".kube" / "config").absolute()
     return {
         **{name: value for name, value in environ.items() if not name.startswith("PYTEST_")},
-        "PATH": f"{scripts}:{environ.get('PATH', '/usr/bin:/bin')}",
+        "PATH": path if scripts in path.split(":") else f"{scripts}:{path}",
         "KUBECONFIG": str(kubeconfig),
         # Not through the proxy: see plugins/modules/koji_task_pod.py.
         "KOJI_OPERATOR_KUBECONFIG": str(kubeconfig),
