@@ -45,10 +45,15 @@ _CA = ("ca_cert_path", "ca_cert_content")
 _CLIENT = ("client_cert_path", "client_cert_content")
 
 
-def hub_module(arguments: dict[str, dict[str, Any]], *, login: bool) -> AnsibleModule:
-    """Return the module with the hub's options added to its own; `login`: those for logging in, too."""
+def hub_module(
+    arguments: dict[str, dict[str, Any]], *, login: bool, make: Callable[..., AnsibleModule] = AnsibleModule
+) -> AnsibleModule:
+    """Return the module with the hub's options added to its own; `login`: those for logging in, too.
+
+    `make` is AnsibleModule, or what stands in for it where the module runs in Ansible's own process.
+    """
     one_of = [_CA, _CLIENT] if login else [_CA]
-    module = AnsibleModule(
+    module = make(
         argument_spec={**HUB_ARGUMENTS, **(LOGIN_ARGUMENTS if login else {}), **arguments},
         mutually_exclusive=one_of,
         required_one_of=one_of,

@@ -70,11 +70,14 @@ retry_after:
 """
 
 import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fedoraproject.koji.plugins.module_utils.events import event
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kube import KubeApi, KubeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RETRY_AFTER = "5s"
 # Without these nobody can tell the hub anything, now or later.
@@ -120,10 +123,10 @@ def decide(api: KubeApi, params: dict[str, Any], *, check_mode: bool) -> dict[st
     return {"changed": True, "done": True, "retry_after": ""}
 
 
-def main() -> None:
+def main(make: Callable[..., AnsibleModule] = AnsibleModule) -> None:
     """Decide, and say what was left behind."""
-    module = AnsibleModule(
-        {
+    module = make(
+        argument_spec={
             "resource": {"type": "dict", "required": True},
             "error": {"type": "dict", "default": {}},
             "waiting_for": {"type": "str", "default": ""},

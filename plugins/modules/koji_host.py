@@ -191,12 +191,15 @@ error:
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fedoraproject.koji.plugins.module_utils.arguments import as_module_result, hub_module, run
 
 with contextlib.suppress(ImportError):  # hub_module says so when koji is missing
     from ansible_collections.fedoraproject.koji.plugins.module_utils.hosts import WantedHost, ensure_host
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import SessionPair
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -213,9 +216,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def main() -> None:
+def main(make: Callable[..., AnsibleModule] = AnsibleModule) -> None:
     """Bring the host in line."""
-    module = hub_module(ARGUMENTS, login=True)
+    module = hub_module(ARGUMENTS, login=True, make=make)
 
     def work(sessions: SessionPair) -> dict[str, Any]:
         params = {name: module.params[name] for name in ARGUMENTS}

@@ -46,10 +46,13 @@ EXAMPLES = r"""
 
 RETURN = r"""# """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kube import KubeApi, KubeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def keep(api: KubeApi, definition: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
@@ -63,9 +66,9 @@ def keep(api: KubeApi, definition: dict[str, Any], *, check_mode: bool) -> dict[
     return {"changed": changed, "diff": {"before": {}, "after": after if changed else {}}}
 
 
-def main() -> None:
+def main(make: Callable[..., AnsibleModule] = AnsibleModule) -> None:
     """Create it, or say why not."""
-    module = AnsibleModule({"definition": {"type": "dict", "required": True}}, supports_check_mode=True)
+    module = make(argument_spec={"definition": {"type": "dict", "required": True}}, supports_check_mode=True)
     definition = module.params["definition"]
     metadata = definition.get("metadata") or {}
     if (

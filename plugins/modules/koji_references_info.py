@@ -67,11 +67,14 @@ kept:
 """
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kube import KubeApi, KubeError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem, Resolver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # watches.yaml selects by it.
 SCHEDULE_LABEL = "apps.fedoraproject.org/schedule"
@@ -98,9 +101,9 @@ def gather(api: KubeApi, params: dict[str, Any]) -> dict[str, Any]:
     return {"changed": False, "references": dataclasses.asdict(resolver.found), "problem": problem, "kept": kept}
 
 
-def main() -> None:
+def main(make: Callable[..., AnsibleModule] = AnsibleModule) -> None:
     """Read, and say what is there."""
-    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    module = make(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
         module.exit_json(**gather(KubeApi(), module.params))
     except KubeError as error:

@@ -112,7 +112,7 @@ event:
 """
 
 import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fedoraproject.koji.plugins.module_utils.conditions import (
@@ -125,6 +125,9 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.conditions impo
 from ansible_collections.fedoraproject.koji.plugins.module_utils.events import event
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kube import KubeApi, KubeError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import API_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ARGUMENTS: dict[str, Any] = {
     "kind": {"type": "str", "required": True, "choices": ["KojiHub", "KojiWeb", "Kojira", "KojiBuilder", "KojiUser"]},
@@ -146,7 +149,8 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-RETRY_MIN, RETRY_MAX = 5, 300  # seconds
+# Seconds. What comes right by itself is looked at soon; what a person has to mend takes at least a moment.
+RETRY_PROGRESSING, RETRY_DEGRADED, RETRY_MAX = 5, 20, 300
 # What a role says of its resource; other writers have conditions of their own.
 OWN_CONDITIONS = ("Ready", "Progressing", "Degraded", "Warning")
 
@@ -162,9 +166,9 @@ def wanted_conditions(params: dict[str, Any]) -> list[Condition]:
     return conditions
 
 
-def main() -> None:
+def main(make: Callable[..., AnsibleModule] = AnsibleModule) -> None:
     """Read the status, and write it if it says something else."""
-    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    module = make(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
         module.exit_json(**bring_in_line(KubeApi(), module.params, check_mode=module.check_mode))
     except KubeError as error:
@@ -215,12 +219,14 @@ def ready_reason(conditions: list[dict[str, Any]]) -> tuple[str, str] | None:
 
 
 def retry_after(conditions: list[dict[str, Any]], now: str) -> str:
-    """Half the time that it has not been ready, from RETRY_MIN to RETRY_MAX: a run costs seconds of CPU."""
-    ready = next(condition for condition in conditions if condition["type"] == "Ready")
-    if ready["status"] == "True":
+    """Half the time that it has not been ready, within limits: a run costs seconds of CPU."""
+    by_type = {condition["type"]: condition for condition in conditions}
+    if by_type["Ready"]["status"] == "True":
         return ""
-    since = datetime.datetime.fromisoformat(now) - datetime.datetime.fromisoformat(ready["lastTransitionTime"])
-    return f"{min(max(int(since.total_seconds()) // 2, RETRY_MIN), RETRY_MAX)}s"
+    since = datetime.datetime.fromisoformat(by_type["Ready"]["lastTransitionTime"])
+    age = int((datetime.datetime.fromisoformat(now) - since).total_seconds())
+    least = RETRY_PROGRESSING if by_type["Progressing"]["status"] == "True" else RETRY_DEGRADED
+    return f"{min(max(age // 2, least), RETRY_MAX)}s"
 
 
 if __name__ == "__main__":

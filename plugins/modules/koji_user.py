@@ -155,12 +155,15 @@ error:
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fedoraproject.koji.plugins.module_utils.arguments import as_module_result, hub_module, run
 
 with contextlib.suppress(ImportError):  # hub_module says so when koji is missing
     from ansible_collections.fedoraproject.koji.plugins.module_utils.users import WantedUser, ensure_user
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import SessionPair
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -176,9 +179,9 @@ def _set(names: list[str] | None) -> frozenset[str] | None:
     return None if names is None else frozenset(names)
 
 
-def main() -> None:
+def main(make: Callable[..., AnsibleModule] = AnsibleModule) -> None:
     """Bring the user in line."""
-    module = hub_module(ARGUMENTS, login=True)
+    module = hub_module(ARGUMENTS, login=True, make=make)
     params = module.params
 
     def work(sessions: SessionPair) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def test_a_status_that_changes_gets_an_event() -> None:
     assert result["changed"]
     assert result["event"]
     assert [event["message"] for event in api.events] == ["which"]
-    assert result["retry_after"] == "5s"
+    assert result["retry_after"] == "20s"
 
 
 @pytest.mark.parametrize("status", [403, 404])
