@@ -95,8 +95,8 @@ def test_a_parent_waits_for_its_children_without_using_up_a_slot(hub: Hub, defau
     info = ended(hub, task, 2 * TASK_TIME)
     children = hub.session().getTaskChildren(task)
     assert state(info) == "CLOSED"
-    assert len(children) == 3
-    assert {state(child) for child in children} == {"CLOSED"}
+    # koji's own test handler adds a child that fails, and waits for it too.
+    assert sorted(state(child) for child in children) == ["CLOSED", "CLOSED", "CLOSED", "FAILED"]
 
 
 def test_a_failed_task_says_why_and_is_not_run_again(kube: Kube, hub: Hub, default: Json) -> None:
