@@ -80,8 +80,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RETRY_AFTER = "5s"
-# Without these nobody can tell the hub anything, now or later.
-HOPELESS = frozenset({"MissingSecret", "MissingSecretKey"})
+# With these nobody can tell the hub anything, or nobody can tell which hub, now or later.
+HOPELESS = frozenset({"MissingSecret", "MissingSecretKey", "ConflictingFields", "InvalidHubAddress", "SeveralHubs"})
 
 
 def age(resource: dict[str, Any], now: datetime.datetime) -> float:

@@ -90,14 +90,20 @@ def gather(api: KubeApi, params: dict[str, Any]) -> dict[str, Any]:
     """Resolve the references of a resource. -> the module's result"""
     resource = params["resource"]
     resolver = Resolver(resource, api)
-    problem = {}
+    problems = []
     kept = False
+    for step in (resolver.resolve, lambda: resolver.own(params["objects"])):
+        try:
+            step()
+        except Problem as found:
+            problems.append(found)
     try:
-        resolver.resolve()
-        resolver.own(params["objects"])
         kept = bool(params["kept"]) and resolver.keep(params["kept"], SCHEDULE_LABEL)
     except Problem as found:
-        problem = {"reason": found.reason, "message": found.message}
+        problems.append(found)
+    # Where somebody else has the name, what is wrong with that one's objects is no news.
+    first = next((found for found in problems if found.reason == "NameTaken"), problems[0] if problems else None)
+    problem = {"reason": first.reason, "message": first.message} if first else {}
     return {"changed": False, "references": dataclasses.asdict(resolver.found), "problem": problem, "kept": kept}
 
 

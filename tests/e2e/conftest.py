@@ -24,8 +24,9 @@ _REPORTED = ("KojiHub", "KojiWeb", "Kojira", "KojiBuilder", "KojiUser")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Conformance first: its operators need the port that the session's operator holds to the end."""
-    items.sort(key=lambda item: "/conformance/" not in item.path.as_posix())
+    """First what needs the port or the resources that the session's operator holds to the end."""
+    alone = ("/conformance/", "/test_local.py", "/test_cluster.py")
+    items.sort(key=lambda item: not any(part in item.path.as_posix() for part in alone))
 
 
 @pytest.fixture(scope="session")
@@ -46,17 +47,20 @@ def kube(cluster: Json) -> Kube:
 
 
 @pytest.fixture(scope="session")
-def operator(kube: Kube) -> Iterator[Operator]:
-    """The project's operator over all namespaces, with its CRDs; the real one with $ANSIBLE_OPERATOR."""
-    definitions = [
+def definitions(kube: Kube) -> None:
+    """The project's CRDs, served."""
+    applied = [
         item
         for path in sorted((CHECKOUT / "config" / "crd" / "bases").glob("*.yaml"))
-        for item in yaml.safe_load_all(path.read_text("utf-8"))
-        if item
+        for item in kube.apply(path.read_text("utf-8"))
     ]
-    kube.apply(definitions)
-    for item in definitions:
+    for item in applied:
         kube.wait_condition("CustomResourceDefinition", item["metadata"]["name"], "", 30, "Established")
+
+
+@pytest.fixture(scope="session")
+def operator(kube: Kube, definitions: None) -> Iterator[Operator]:
+    """The project's operator over all namespaces; the real one with $ANSIBLE_OPERATOR."""
     # The periodic playbook needs a worker a namespace.
     running = Operator(CHECKOUT, "operator", {"MAX_CONCURRENT_RECONCILES_CONFIGMAP_": "8"})
     running.start()

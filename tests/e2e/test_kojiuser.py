@@ -38,6 +38,8 @@ def test_a_user_gets_its_permissions_and_a_certificate_to_log_in_with(kube: Kube
     assert status["hub_url"] == hub.url
     assert status["client_cert_secret"] == "kojira-cert"
     assert status["certificate_expires"]
+    assert status["user"] == "kojira"
+    assert status["observedGeneration"] == made["metadata"]["generation"]
 
     secret = kube.secret(hub.namespace, "kojira-cert")
     assert set(secret) == {"tls.crt", "tls.key", "ca.crt", "client.pem"}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem, References, Resolver
+from ansible_collections.fedoraproject.koji.plugins.modules.koji_references_info import gather
 
 from .cluster import Authority, Objects, resource
 
@@ -221,6 +222,27 @@ def test_an_object_of_somebody_else_is_never_taken_over(there: Objects) -> None:
     told = problem(there, resource("KojiBuilder", "default"), **{"koji-default-builder": "ConfigMap"})
     assert told.reason == "NameTaken"
     assert "Deployment web" in told.message
+
+
+def test_a_name_that_is_taken_is_told_before_what_is_wrong_with_its_certificate(
+    there: Objects, authority: Authority
+) -> None:
+    certificate, key = authority.issue("twin")
+    owner = {"ownerReferences": [{"kind": "KojiBuilder", "name": "twin", "uid": "1"}]}
+    there.add("ConfigMap", "koji-twin-builder", {}, metadata=owner)
+    there.add("Secret", "koji-twin-client-cert", {"tls.crt": certificate, "tls.key": key}, metadata=owner)
+    params = {"objects": {"koji-twin-builder": "ConfigMap"}, "kept": "koji-schedule"}
+    told = gather(there, {**params, "resource": resource("KojiBuilder", "koji-twin")})  # type: ignore[arg-type]
+    assert told["problem"]["reason"] == "NameTaken"
+    assert "KojiBuilder twin" in told["problem"]["message"]
+    assert told["references"]["admin_pem"], "to delete the resource"
+    assert told["kept"] is False
+    told = gather(there, {"objects": {}, "kept": "", "resource": resource("KojiBuilder", "koji-twin")})  # type: ignore[arg-type]
+    assert told["problem"]["reason"] == "CertificateForAnotherUser"
+    told = gather(there, {**params, "resource": resource("KojiBuilder", "default")})  # type: ignore[arg-type]
+    assert told["problem"]["reason"] == "NameTaken"
+    told = gather(there, {**params, "objects": {}, "resource": resource("KojiBuilder", "default")})  # type: ignore[arg-type]
+    assert told["problem"] == {}
 
 
 def test_a_file_of_the_site_that_cannot_be_parsed_is_named(there: Objects) -> None:
