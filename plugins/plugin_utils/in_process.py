@@ -2,7 +2,7 @@
 # Copyright: Contributors to the Koji operator
 """Runs a module of this collection inside Ansible's own process, when it would run on this machine anyway.
 
-A module in a process of its own costs 0.3-0.5 s of CPU before it does anything, and a whole reconcile may cost 3 s.
+A module in a process of its own costs 0.3 s of CPU, here 0.03 s; a reconcile runs three and may cost 3 s in all.
 """
 
 from __future__ import annotations
