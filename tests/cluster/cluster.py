@@ -143,10 +143,23 @@ class Cluster:
             for namespace in /run/netns/* "$1"/*/namespace; do umount --lazy --recursive "$namespace" 2>/dev/null; done
             for folder in /run /var/lib /var/log; do mount -t tmpfs -o mode=0755 koji $folder || exit; done
             mkdir /run/lock
-            exec mount --make-rshared /
+            mount --make-rshared / && echo ready && read -r _
         """
-        unshare = ["unshare", f"--mount={file}", "--propagation=slave"]
-        network.run(*unshare, "sh", "-c", script, "sh", str(self.places.root))
+        command = ["unshare", "--mount", "--propagation=slave", "sh", "-c", script, "sh", str(self.places.root)]
+        # A namespace can only be mounted in an older one; newer kernels tell the age by a number that each CPU has its
+        # own supply of, so under `exec` a namespace made on one CPU may seem older than the one it is made in.
+        for cpu in sorted(os.sched_getaffinity(0)):
+            with subprocess.Popen(
+                ["taskset", "--cpu-list", str(cpu), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            ) as inside:
+                assert inside.stdout is not None
+                ready = inside.stdout.readline() == "ready\n"
+                mount = ["mount", "--bind", f"/proc/{inside.pid}/ns/mnt", str(file)]
+                done = subprocess.run(mount, capture_output=True, text=True, check=False)
+                inside.communicate("\n")
+            if ready and done.returncode == 0:
+                return
+        raise ClusterError(f"cluster {self.name}: no mount namespace for containerd: {done.stderr.strip()}")
 
     def _start(self, name: str, binaries: Path) -> None:
         (component,) = (each for each in components.components(self.places, binaries) if each.name == name)

@@ -296,6 +296,8 @@ class Builder:
             clock=self.around.clock,
             jitter=self.around.jitter,
         )
+        for pod in pods:
+            executor.count(pod)
         try:
             done = executor.run(actions)
         finally:
@@ -388,6 +390,7 @@ class Builder:
         pods, now = view.pods, view.now
         uids = {pod.uid for pod in pods}
         self.memory.counted &= uids
+        self.memory.given_back &= {(pod.task_id, pod.attempt) for pod in pods}
         self.memory.deleted = {uid: when for uid, when in self.memory.deleted.items() if uid in uids}
         held = {action.task_id for action in actions if isinstance(action, Hold)}
         self._held = {task: self._held.get(task, now) for task in held}

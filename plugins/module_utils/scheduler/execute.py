@@ -52,6 +52,7 @@ class Memory:
     seen: dict[int, int] = field(default_factory=dict)  # subsession -> task id, of all pods made or met
     deleted: dict[str, float] = field(default_factory=dict)  # pod uid -> when it was asked for
     counted: set[str] = field(default_factory=set)  # uids of pods that are in the counters
+    given_back: set[tuple[int, int]] = field(default_factory=set)  # task id, attempt: by the runner, and counted
 
 
 @dataclass
@@ -174,7 +175,8 @@ class Executor:
             if task_id not in problems:
                 self.state.forget(task_id)
         self.done.counts["failed"] += sum(task_id not in problems for task_id in fail)
-        self.done.counts["freed"] += sum(task_id not in problems for task_id in free)
+        again = {a.task_id for a in actions if isinstance(a, Free) and (a.task_id, a.attempt) in self.memory.given_back}
+        self.done.counts["freed"] += sum(task_id not in problems and task_id not in again for task_id in free)
 
     def _obituary(self, action: Fail) -> str:
         """The result of a task whose pods kept dying, for the packager."""
@@ -305,7 +307,6 @@ class Executor:
         pod, now = action.pod, self.clock()
         if now - self.memory.deleted.get(pod.uid, 0.0) < ASKED_AGAIN:
             return
-        self._count(pod)
         self.cluster.delete_pod(pod.name, pod.uid, action.grace)
         self.memory.deleted[pod.uid] = now
         if action.reason == "Lingering":
@@ -314,15 +315,18 @@ class Executor:
             )
 
     def _keep(self, pod: TaskPod) -> None:
-        self._count(pod)
         # Its session is closed; the pod is for people to look at, its Secret is for nobody.
         self.cluster.delete_secret(pod.name)
         self.cluster.annotate_pod(pod.name, {pods.RECORDED: pod.outcome})
 
-    def _count(self, pod: TaskPod) -> None:
+    def count(self, pod: TaskPod) -> None:
+        """Count how a pod's task ended, once; a runner that was told to stop gave its task back by itself."""
         if pod.alive or pod.recorded or pod.uid in self.memory.counted:
             return
         self.memory.counted.add(pod.uid)
         if pod.outcome in ("closed", "failed"):
             self.done.counts[pod.outcome] += 1
             self.state.forget(pod.task_id)
+        elif pod.outcome == "freed":
+            self.done.counts["freed"] += 1
+            self.memory.given_back.add((pod.task_id, pod.attempt))

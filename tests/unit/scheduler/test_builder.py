@@ -156,6 +156,7 @@ def test_after_the_drain_timeout_running_tasks_are_given_back_by_their_runners()
     world.cluster.end(name, 75, json.dumps({"outcome": "freed"}))
     world.ticks(2)
     assert world.state(task) == "FREE"
+    assert world.builder.report.counters["freed"] == 1
 
 
 def test_a_cancelled_task_s_pod_is_deleted_and_its_session_closed() -> None:
