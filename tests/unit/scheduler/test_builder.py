@@ -156,6 +156,16 @@ def test_after_the_drain_timeout_running_tasks_are_given_back_by_their_runners()
     world.cluster.end(name, 75, json.dumps({"outcome": "freed"}))
     world.ticks(2)
     assert world.state(task) == "FREE"
+
+
+def test_a_task_that_its_runner_gave_back_is_counted_once() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    name = world.run(task)
+    world.worker(name).host.freeTasks([task])
+    world.cluster.end(name, 75, json.dumps({"outcome": "freed"}))
+    world.ticks(4)
     assert world.builder.report.counters["freed"] == 1
 
 
