@@ -55,7 +55,10 @@ class Hub:
 
 
 def deploy_hub(kube: Kube, namespace: str, folder: Path, hub_conf: Mapping[str, Any] | None = None) -> Hub:
-    """Deploy a hub and wait until it serves its API; its CA and the admin's certificate are written to `folder`."""
+    """Deploy a hub, unless one is there, and wait until it serves its API.
+
+    Its CA and the admin's certificate are written to `folder`.
+    """
     deployed = deploy(kube.apply_all, namespace, hub_conf)
     hub = Hub(namespace, deployed.url, folder / "ca.crt", folder / "admin.pem", deployed)
     hub.ca.write_bytes(kube.secret(namespace, "koji-hub-ca-cert")["ca.crt"])
