@@ -11,6 +11,7 @@ from typing import Any
 
 import koji
 
+from tests.devhub.certificates import Authority, Pair
 from tests.devhub.deploy import Deployed, deploy
 
 from .kube import Kube
@@ -55,11 +56,13 @@ class Hub:
 
 
 def deploy_hub(kube: Kube, namespace: str, folder: Path, hub_conf: Mapping[str, Any] | None = None) -> Hub:
-    """Deploy a hub, unless one is there, and wait until it serves its API.
+    """Deploy a hub and wait until it serves its API; its CA and the admin's certificate are written to `folder`.
 
-    Its CA and the admin's certificate are written to `folder`.
+    One that was deployed before keeps its CA and its password.
     """
-    deployed = deploy(kube.apply_all, namespace, hub_conf)
+    there = kube.get("Secret", "koji-hub-ca-cert-key", namespace) and kube.secret(namespace, "koji-hub-ca-cert-key")
+    authority = Authority.load(Pair(there["tls.crt"].decode(), there["tls.key"].decode())) if there else None
+    deployed = deploy(kube.apply_all, namespace, hub_conf, authority=authority)
     hub = Hub(namespace, deployed.url, folder / "ca.crt", folder / "admin.pem", deployed)
     hub.ca.write_bytes(kube.secret(namespace, "koji-hub-ca-cert")["ca.crt"])
     hub.admin_pem.touch(0o600)
