@@ -95,6 +95,7 @@ class Resolver:
         self._uid = resource["metadata"]["uid"]
         self._spec = resource.get("spec") or {}
         self._hub: dict[str, Any] | None = None
+        self._secrets: dict[str, dict[str, Any] | None] = {}
         self.found = References()
 
     def resolve(self) -> None:
@@ -138,6 +139,12 @@ class Resolver:
                     f"{kind} '{name}' in namespace '{self._namespace}' is needed for this {self._kind}, but it "
                     f"exists and belongs to {owner or 'nobody that the operator knows'}; rename or delete it",
                 )
+
+    def _get_secret(self, name: str) -> dict[str, Any] | None:
+        """The Secret as it is, or None; read once, whoever asks for it how often."""
+        if name not in self._secrets:
+            self._secrets[name] = self._reader.get("Secret", self._namespace, name)
+        return self._secrets[name]
 
     def _is_ours(self, there: Mapping[str, Any]) -> bool:
         return any(owner["uid"] == self._uid for owner in there["metadata"].get("ownerReferences", []))
@@ -188,7 +195,7 @@ class Resolver:
 
     def _secret(self, name: str) -> dict[str, str] | None:
         """The Secret's texts, or None without the Secret."""
-        there = self._reader.get("Secret", self._namespace, name)
+        there = self._get_secret(name)
         if there is None:
             return None
         texts = {}
@@ -251,7 +258,7 @@ class Resolver:
     def _read_ca(self) -> None:
         """The named CA as it is; one that nobody made is written with the hub's, which the admin Secret carries."""
         name = self.found.ca_secret = self._one_of(_CA_FIELDS) or self._hub_ca_secret()
-        there = self._reader.get("Secret", self._namespace, name)
+        there = self._get_secret(name)
         if there is None or self._is_ours(there):
             if not self.found.ca or name == self._hub_ca_secret():
                 raise self._missing(name, "the hub's CA certificate (key ca.crt)", "create it")
@@ -266,7 +273,7 @@ class Resolver:
     def _read_client(self) -> None:
         """A given client certificate is used as it is; otherwise the role makes one and keeps it valid."""
         name = self.found.client_secret = self._one_of(_CLIENT_FIELDS) or f"{fullname(self._name)}-client-cert"
-        there = self._reader.get("Secret", self._namespace, name)
+        there = self._get_secret(name)
         if there is not None and not self._is_ours(there):
             certificate, key = self._pair(name, self._secret(name) or {})
             self._check_given(name, certificate, key)
