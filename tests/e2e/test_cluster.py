@@ -155,7 +155,8 @@ def test_a_claim_binds_and_any_user_can_write_to_it(cluster: Cluster, pod: Any) 
 
 def test_a_pod_finds_services_and_the_api_by_name(pod: Any) -> None:
     fetch = "import urllib.request as r; print(r.urlopen('http://web.try/', timeout=10).status)"
-    assert pod("python3", "-c", fetch).stdout == "200\n"  # its own Service: the way back is translated too
+    # Its own Service: the way back is translated too. kube-proxy hears of a ready pod a moment after everyone else.
+    eventually(lambda: pod("python3", "-c", fetch).stdout == "200\n")
     answer = pod("python3", "-c", ASK_THE_API)
     assert answer.stdout == "200\n", answer.stderr
 
