@@ -24,6 +24,7 @@ SCHEDULER_FIELDS = (
     "volume_methods",
     "failed_pod_history",
     "host_archs",
+    "security_profile",
 )
 
 # Koji's arches -> kubernetes.io/arch of the nodes that run them.

@@ -49,6 +49,7 @@ class Settings:
     shared_pvc: str
     history: History
     pod: Mapping[str, Any] = field(repr=False)
+    security_profile: str = "userns"
     version: str = ""
 
     @property
@@ -93,6 +94,7 @@ def parse(config_map: Mapping[str, Any]) -> Settings:
             shared_pvc=raw.get("shared_pvc") or "",
             history=History(int(history.get("count", 3)), float(history.get("max_age", 3600))),
             pod=pod,
+            security_profile=raw.get("security_profile") or "userns",
             version=f"{meta.get('uid', '')}/{meta.get('resourceVersion', '')}",
         )
     except KeyError as error:

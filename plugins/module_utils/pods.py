@@ -24,8 +24,10 @@ RECORDED = f"{GROUP}/outcome"  # annotation: this finished pod has been dealt wi
 CONTAINER = "task"
 
 # The runner's exit codes; any other one is a crash.
-CLOSED, FAILED, FREED, REFUSED = 0, 1, 75, 77
-EXIT_CODES = {CLOSED: "closed", FAILED: "failed", FREED: "freed", REFUSED: "refused"}
+CLOSED, FAILED, FREED, REFUSED, FORBIDDEN = 0, 1, 75, 77, 78
+EXIT_CODES = {CLOSED: "closed", FAILED: "failed", FREED: "freed", REFUSED: "refused", FORBIDDEN: "forbidden"}
+# The runner's "forbidden": its node does not let it have what security_profile userns needs.
+USER_NAMESPACES_FORBIDDEN = "UserNamespacesForbidden"
 
 # Waiting reasons of a container that waiting alone does not cure.
 _NO_START = frozenset(
@@ -256,6 +258,9 @@ def _ended(status: Mapping[str, Any], container: Mapping[str, Any], *, deleted: 
     # A pod evicted for using more disk than it may have would be evicted again: that is the task's doing.
     own_limit = pod_reason == "Evicted" and "exceeds" in message
     reason = pod_reason or ended.get("reason") or target.get("reason") or ""
+    forbidden = outcome == "forbidden" and exit_code == FORBIDDEN
+    if forbidden:
+        reason = USER_NAMESPACES_FORBIDDEN
     return {
         "exit_code": exit_code,
         "finished": epoch(ended.get("finishedAt")),
@@ -263,7 +268,7 @@ def _ended(status: Mapping[str, Any], container: Mapping[str, Any], *, deleted: 
         "reason": "Crashed" if reason in ("", "Error", "Completed") and outcome == "crashed" else reason,
         "message": str(word.get("message") or message or ended.get("message") or "").strip(),
         "disrupted": not own_limit and (deleted or bool(target) or pod_reason in _DISRUPTIONS),
-        "never_ran": ended.get("reason") in _NEVER_RAN,
+        "never_ran": forbidden or ended.get("reason") in _NEVER_RAN,
     }
 
 

@@ -17,6 +17,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import
 from ansible_collections.fedoraproject.koji.plugins.module_utils.conditions import Condition
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HUB_ERRORS, HubAddress, HubError, explain
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import API_VERSION
+from ansible_collections.fedoraproject.koji.plugins.module_utils.pods import USER_NAMESPACES_FORBIDDEN
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler import state as kept
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import Action, Hold
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import Cluster
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 RETRY = (1.0, 2.0, 5.0, 10.0, 15.0)  # seconds between attempts to reach the hub
 FOREVER = float("inf")
+PROVEN = 10.0  # seconds after its creation that a running pod shows that its node lets it work
 
 MakeAccess = Callable[[Settings, Cluster], sessions.HubAccess]
 
@@ -333,8 +335,15 @@ class Builder:
     def _started(self, pods: list[TaskPod]) -> None:
         """End a backoff when a pod made after it began has started; creationTimestamp has whole seconds."""
         backoff = self.state.backoff
+        # A runner that its node forbids to work says so within a second or two of starting.
+        proven = PROVEN if backoff.reason == USER_NAMESPACES_FORBIDDEN else 0.0
+        now = self.around.clock()
         if backoff.step and any(
-            pod.phase != "Pending" and not pod.never_ran and pod.created + 1 >= backoff.until for pod in pods
+            pod.phase != "Pending"
+            and not pod.never_ran
+            and pod.created + 1 >= backoff.until
+            and (not pod.alive or now - pod.created >= proven)
+            for pod in pods
         ):
             self.state.resume()
 

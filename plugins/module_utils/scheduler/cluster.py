@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils.lease import LeaseStore
@@ -30,6 +31,12 @@ class ClusterError(Exception):
     def quota(self) -> bool:
         """Whether a ResourceQuota is used up: later it may work."""
         return self.status == FORBIDDEN and "exceeded quota" in self.message
+
+    @property
+    def pod_security_level(self) -> str:
+        """The Pod Security level that the namespace enforces and the pod does not fit; '' if it is not that."""
+        found = re.search(r'violates PodSecurity "(privileged|baseline|restricted):', self.message)
+        return found[1] if found and self.status == FORBIDDEN else ""
 
     @property
     def template(self) -> bool:

@@ -41,6 +41,10 @@ LOG_LINES = 20  # of a crashed pod, in its task's result
 NAMES_TRIED = 5  # attempt numbers tried when pods of those names are there already
 ASKED_AGAIN = 10.0  # seconds until a deletion that shows no effect is asked for again
 
+# Pod Security levels, from the one that allows most; and the one that each security profile's pods fit.
+LEVELS = ("privileged", "baseline", "restricted")
+PROFILE_LEVELS = {"userns": "baseline", "sysadmin": "privileged", "restricted": "restricted"}
+
 A = TypeVar("A")
 
 
@@ -81,6 +85,32 @@ def story(pod: TaskPod) -> str:
     code = "" if pod.exit_code is None else f", exit code {pod.exit_code}"
     why = f" ({pod.message})" if pod.message else ""
     return f"pod {pod.name}{where}: {pod.reason or pod.outcome}{code}{why}"
+
+
+def rejection(error: ClusterError, settings: Settings) -> tuple[str, str]:
+    """Reason and message of a pod or Secret that the API server did not take."""
+    if error.quota:
+        return "QuotaExceeded", error.message
+    if level := error.pod_security_level:
+        return "SecurityProfileForbidden", forbidden_profile(settings, level, error.message)
+    return "PodRejected" if error.template else error.reason, error.message
+
+
+def forbidden_profile(settings: Settings, level: str, said: str) -> str:
+    """A namespace that enforces a stricter Pod Security level than the builder's profile fits: what to change."""
+    profile = settings.security_profile
+    fits = PROFILE_LEVELS.get(profile, "privileged")
+    head = f"namespace {settings.namespace} enforces Pod Security {level}"
+    label = f"label the namespace pod-security.kubernetes.io/enforce={fits}"
+    if LEVELS.index(level) <= LEVELS.index(fits):
+        # Its own level, so it is something that the site has added.
+        return f"{head}, which security profile {profile} fits, but not with what the KojiBuilder adds to it: {said}"
+    others = [other for other, needs in PROFILE_LEVELS.items() if LEVELS.index(needs) >= LEVELS.index(level)]
+    change = " or ".join(
+        f"set spec.security_profile to {other}{' (it can't run mock)' if other == 'restricted' else ''}"
+        for other in others
+    )
+    return f"{head}, which security profile {profile} does not fit: {label}, or {change}. The API server said: {said}"
 
 
 class Executor:
@@ -291,8 +321,7 @@ class Executor:
         task_ids = [f.opened.task["id"] for f in failures if f.opened.task["id"] not in unsafe] + list(without_session)
         if failures:
             error = failures[0].error
-            reason = "QuotaExceeded" if error.quota else "PodRejected" if error.template else error.reason
-            self._pause(reason, error.message)
+            self._pause(*rejection(error, self.settings))
             self.save()
         self.hub.release(task_ids, {}, {})
         self.done.counts["freed"] += len(task_ids)
