@@ -16,14 +16,13 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import
 from ansible_collections.fedoraproject.koji.plugins.module_utils.conditions import Condition
 from ansible_collections.fedoraproject.koji.plugins.module_utils.lease import RENEW, Lease
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import described
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import (
-    Builder,
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import Builder, Tick
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import Cluster, ClusterError
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import (
     MakeAccess,
     Surroundings,
-    Tick,
     certificate_access,
 )
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import Cluster, ClusterError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import Stop
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.report import Reporter
 

@@ -13,7 +13,8 @@ import koji
 from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import BUILDER_LABEL, Settings, parse
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HubSession
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import API_VERSION
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import Builder, Surroundings, Tick
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import Builder, Tick
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import Surroundings
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import fault, result
 
 from tests.devhub.local import Clock, LocalHub, local_session
