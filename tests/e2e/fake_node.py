@@ -116,10 +116,11 @@ class FakeNode:
 
     def _call(self, method: str, path: str, body: Json) -> None:
         """Without the client's models, which would take most of the machine. A pod that has gone is no error."""
+        content = "application/merge-patch+json" if method == "PATCH" else "application/json"
         try:
             self._kube.client.call_api(
                 path, method, body=body, auth_settings=["BearerToken"], _preload_content=False,
-                header_params={"Content-Type": "application/merge-patch+json" if method == "PATCH" else "application/json"},
+                header_params={"Content-Type": content},
             )  # fmt: skip
         except ApiException as error:
             if error.status not in (404, 409):

@@ -125,7 +125,10 @@ def copy_builder(
     assert resource is not None
     assert files is not None
     if namespace:
-        ca = {key: base64.b64encode(value).decode() for key, value in kube.secret(hub.namespace, "koji-hub-ca-cert").items()}
+        ca = {
+            key: base64.b64encode(value).decode()
+            for key, value in kube.secret(hub.namespace, "koji-hub-ca-cert").items()
+        }
         metadata = {"name": "koji-hub-ca-cert", "namespace": target}
         kube.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": ca})
     for name in names:

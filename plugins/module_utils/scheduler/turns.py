@@ -134,8 +134,12 @@ class Namespaces:
         since: dict[str, float] = {}
         leases: list[Mapping[str, Any]] = []
         for scope in scopes or [None]:
-            scheduled = _since(self._list(self._maps, scope, label_selector=SCHEDULE, header_params={"Accept": METADATA}))
-            built = _since(self._list(self._maps, scope, label_selector=BUILDER_LABEL, header_params={"Accept": METADATA}))
+            scheduled = _since(
+                self._list(self._maps, scope, label_selector=SCHEDULE, header_params={"Accept": METADATA})
+            )
+            built = _since(
+                self._list(self._maps, scope, label_selector=BUILDER_LABEL, header_params={"Accept": METADATA})
+            )
             since.update({name: max(scheduled[name], built[name]) for name in scheduled.keys() & built.keys()})
             leases += self._list(self._leases, scope, field_selector=f"metadata.name={lease.NAME}")
         since.pop(self._mine, None)
