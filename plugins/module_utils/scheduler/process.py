@@ -48,6 +48,7 @@ class Outcome:
     actions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     holder: str = ""  # who has the Lease, if we did not get it
+    gave_way_to: list[str] = field(default_factory=list)  # namespaces that waited for a worker
     pods_left: int = 0
     done: bool = False
 
@@ -223,6 +224,13 @@ class Process:
                 outcome.holder = self.lease.other
                 return False
             time.sleep(min(0.5, max(0.0, until - time.monotonic())))
+
+    def note(self, reason: str, message: str) -> None:
+        """An Event on each builder, after a run."""
+        resources = self.cluster.builders()
+        for name, runner in self._runners.items():
+            if name in resources:
+                runner.builder.report.note(resources[name], reason, message, time.time())
 
     # Many ticks
 
