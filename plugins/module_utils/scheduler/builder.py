@@ -16,6 +16,9 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils import sessions
 from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import BUILDER_LABEL, KIND, Settings
 from ansible_collections.fedoraproject.koji.plugins.module_utils.conditions import Condition
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HUB_ERRORS, HubAddress, HubError, explain
+from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.calls import TimedAccess
+from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.ledger import Ledger
+from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.observer import Observer
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import API_VERSION
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler import state as kept
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import Action, Hold
@@ -53,6 +56,7 @@ class Surroundings:
     pool: Pool
     clock: Callable[[], float] = time.time
     jitter: Callable[[], float] = random.random
+    ledger: Ledger = field(default_factory=Ledger)
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ class Builder:
         self.around = around
         self.cluster = around.cluster
         self.report = Reporter(around.cluster, settings.name)
+        self.observer = Observer(around.ledger, settings.name)
         self.memory = Memory()
         self.state = kept.State()
         self.removed = False  # its ConfigMap is gone
@@ -183,7 +188,7 @@ class Builder:
             self._load()
             self._loaded = True
         if self._access is None:
-            self._access = self.around.make_access(self.settings, self.cluster)
+            self._access = TimedAccess(self.around.make_access(self.settings, self.cluster), self.observer.request)
         self.around.may_write()
         session = self._master.resume(self._access, self._sinfo) if self._sinfo is not None else None
         if session is None:
@@ -226,8 +231,10 @@ class Builder:
         resource = self._resource()
         leaving = self._leaving(resource)
         now = self.around.clock()
+        self.observer.seen(now)
         if now < self._retry_at and self.hub is None:
             return Tick(error=self._error, pods_left=self._pods_left())
+        began = time.perf_counter()
         try:
             tick = self._tick(resource, now, leaving=leaving)
         except (HubError, *HUB_ERRORS) as error:
@@ -236,6 +243,9 @@ class Builder:
             self._failures, self._error = 0, None
         if resource is not None:
             self._say(resource, leaving=leaving)
+        self.observer.tick(time.perf_counter() - began)
+        if tick.drained:
+            self.observer.retire()
         return tick
 
     def _pods_left(self) -> int:
@@ -272,6 +282,7 @@ class Builder:
         # Before the hub is asked: a pod that has ended by now, and whose task is still open THEN, has crashed.
         pods = self.cluster.pods(self.settings.name)
         self._inspect(hub, pods)
+        self.observer.pods(pods)
         self._started(pods)
         accepting, why_not = self._accepting(now, leaving=leaving)
         draining = leaving or self.settings.paused or self.settings.slots == 0
@@ -382,6 +393,7 @@ class Builder:
         )
 
     def _count(self, executor: Executor, resource: Mapping[str, Any] | None, now: float) -> None:
+        self.observer.done(executor.done)
         self.report.counters.update(executor.done.counts)
         for reason, message in executor.done.notes if resource is not None else ():
             self.report.note(resource or {}, reason, message, now)
@@ -405,6 +417,13 @@ class Builder:
         self.report.running = len(there.open) - self.report.waiting
         self.report.slots = view.slots
         self.report.last_check_in = now
+        self.observer.checked_in(
+            slots=view.slots,
+            running=self.report.running,
+            waiting=self.report.waiting,
+            assigned=len(there.assigned),
+            now=now,
+        )
 
     # Leaving
 
@@ -437,6 +456,8 @@ class Builder:
         condition = self._condition(now, leaving=leaving)
         if self._error is not None:
             self.report.note(resource, self._error.reason, self._error.message, now)
+        backoff = self.state.backoff.reason if now < self.state.backoff.until else ""
+        self.observer.says(condition, backoff, resource)
         self.report.write(resource, condition, now)
 
     def _condition(self, now: float, *, leaving: bool) -> Condition:
