@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import koji
 from ansible_collections.fedoraproject.koji.plugins.module_utils import sessions
 from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import BUILDER_LABEL, KIND, Settings
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HubAddress, HubError, explain
@@ -78,7 +79,7 @@ class Connection:
         self.hub: Hub | None = None
         self.sinfo: sessions.Sinfo | None = None
         self._access: sessions.HubAccess | None = None
-        self._master = sessions.MasterSession(settings.user, self._save_session, around.clock)
+        self._master = self._new_master()
         self._loaded = False  # the Secret of an earlier run has been read
 
     def configure(self, settings: Settings) -> None:
@@ -91,7 +92,10 @@ class Connection:
             settings.client_secret,
         ):
             self.disconnect()
-            self._master = sessions.MasterSession(settings.user, self._save_session, self.around.clock)
+            self._master = self._new_master()
+
+    def _new_master(self) -> sessions.MasterSession:
+        return sessions.MasterSession(self.settings.user, self.settings.hub_url, self._save_session, self.around.clock)
 
     def load(self) -> None:
         """Read the Secret of an earlier run."""
@@ -140,15 +144,31 @@ class Connection:
             self._loaded = True
         access = self.access()
         self.around.may_write()
+        if self.sinfo is not None and self.sinfo.user not in ("", self.settings.user):
+            self._quit(access, self.sinfo)
         session = self._master.resume(access, self.sinfo) if self.sinfo is not None else None
         if session is None:
             if leaving:
                 return False  # a builder that is being deleted is never logged in for again
             self.around.may_write()
-            session = self._master.start(access)
+            session = self._master.start(access, self.sinfo)
         self.hub = Hub(session, self.around.may_write)
         self.hub.identify()
         return True
+
+    def _quit(self, access: sessions.HubAccess, old: sessions.Sinfo) -> None:
+        """Give up the host that this builder was: its tasks go back to the hub, its session ends."""
+        session = access.attach(old)
+        try:
+            sessions.go_on(session)
+            hub = Hub(session, self.around.may_write)
+            hub.revoke(hub.children())
+            hub.release([task["id"] for task in session.host.getHostTasks()], {}, {})
+            hub.logout()
+        except koji.AuthError:
+            pass  # it is gone already, with all that it had
+        self.sinfo = None
+        self.save()
 
     def disconnect(self) -> None:
         """Forget the client; the session stays on the hub."""
