@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 
 import koji
@@ -12,6 +13,7 @@ import pytest
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import described
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import ClusterError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import result
+from ansible_collections.fedoraproject.koji.plugins.module_utils.sessions import Sinfo
 
 from tests.unit.scheduler.world import HOST, NAME, Killed, World
 
@@ -336,6 +338,85 @@ def test_a_pod_that_is_not_admitted_gives_the_task_back(error: ClusterError, rea
     assert world.state(task) == "OPEN"
 
 
+VIOLATES = 'pods "koji-task-1-1" is forbidden: violates PodSecurity "{level}:latest": allowPrivilegeEscalation != false'
+
+
+@pytest.mark.parametrize(
+    ("profile", "level", "words"),
+    [
+        (
+            "userns",
+            "restricted",
+            "namespace ns enforces Pod Security restricted, which security profile userns does not",
+        ),
+        ("userns", "restricted", "label the namespace pod-security.kubernetes.io/enforce=baseline, or set spec."),
+        ("userns", "restricted", "or set spec.security_profile to restricted, which can't run mock. The API server"),
+        (
+            "sysadmin",
+            "baseline",
+            "pod-security.kubernetes.io/enforce=privileged, or set spec.security_profile to userns",
+        ),
+        ("sysadmin", "baseline", "userns or spec.security_profile to restricted, which can't run mock. The API server"),
+        ("restricted", "restricted", "which security profile restricted fits, but not with what the KojiBuilder adds"),
+    ],
+)
+def test_a_namespace_that_forbids_the_profile_is_named_with_what_to_change(
+    profile: str, level: str, words: str
+) -> None:
+    world = World(security_profile=profile)
+    task = world.task()
+    world.cluster.refuse["create_pod"] = ClusterError(403, "Forbidden", VIOLATES.format(level=level))
+    world.ticks(2)
+    assert world.state(task) == "FREE"
+    world.tick()
+    assert world.condition()["reason"] == "SecurityProfileForbidden"
+    assert words in world.condition()["message"]
+    assert "allowPrivilegeEscalation != false" in world.condition()["message"]
+
+
+def test_a_node_that_forbids_the_profile_costs_no_attempt_and_the_builder_backs_off() -> None:
+    world = World()
+    task = world.task()
+    said = json.dumps({"outcome": "forbidden", "message": "unshare: Operation not permitted. Set spec.seccomp_profile"})
+    waits = []
+    attempt = 0
+    for _ in range(120):
+        world.tick()
+        for name, pod in list(world.cluster.all_pods.items()):
+            if pod["status"]["phase"] == "Pending":
+                world.cluster.begin(name)
+                world.tick()  # it runs for a moment: no proof that the node lets it work
+                world.cluster.end(name, 78, said)
+                attempt += 1
+                waits.append(world.clock())
+                world.tick()
+                assert world.condition()["reason"] == "UserNamespacesForbidden"
+                assert "Set spec.seccomp_profile" in world.condition()["message"]
+                world.tick()
+                assert world.admin.getHost(HOST)["ready"] is False
+    assert attempt >= 4  # more than task_attempts
+    assert world.state(task) in ("FREE", "ASSIGNED")
+    gaps = [b - a for a, b in itertools.pairwise(waits)]
+    assert gaps[0] < gaps[1] < gaps[2]
+    world.change(security_profile="sysadmin")
+    world.ticks(3)
+    assert world.state(task) == "OPEN"
+
+
+def test_a_node_that_lets_its_pods_work_again_ends_the_backoff() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    world.cluster.end(world.run(task), 78, json.dumps({"outcome": "forbidden", "message": "unshare"}))
+    world.ticks(10)
+    name = world.run(task, 2)
+    world.ticks(2)
+    assert world.builder.state.backoff.step == 1
+    assert world.close(name)
+    world.tick()
+    assert world.builder.state.backoff.step == 0
+
+
 def test_a_name_that_is_taken_is_a_fence() -> None:
     world = World()
     task = world.task()
@@ -537,3 +618,62 @@ def test_killed_at_any_step_of_taking_a_task(calls: int, after: bool) -> None:
     assert world.state(task) == "CLOSED"
     assert not world.subsessions()
     assert set(world.cluster.secrets) == {"koji-default-session"}
+
+
+@pytest.mark.parametrize("calls", range(7))
+def test_killed_at_any_step_of_renewing_the_session(calls: int) -> None:
+    world = World({"SessionRenewalTimeout": 1})
+    world.ticks(2)
+    world.clock.tick(120)
+    world.fuse.left, world.fuse.after = calls, True
+    with pytest.raises(Killed):
+        world.ticks(5)
+    world.restart()
+    world.ticks(4)
+    assert world.condition()["status"] == "True"
+
+
+def test_an_operator_whose_address_changes_is_back_at_once_where_the_hub_checks_addresses() -> None:
+    world = World({"CheckClientIP": True})
+    world.ticks(2)
+    world.address = "10.0.0.7"
+    world.restart()
+    world.ticks(3)
+    assert world.condition()["status"] == "True"
+    assert len(world.admin.getSessionInfo(details=True, user_id=HOST)) == 1
+
+
+def test_another_hub_s_session_of_the_same_number_is_never_closed() -> None:
+    world = World()
+    world.ticks(2)
+    holder = world.hub.session(HOST)  # somebody else's, and its number is ...
+    world.builder.connection.forget()
+    world.admin.logout(world.admin.getSessionInfo(details=True, user_id=HOST)[0]["id"])
+    holder.exclusiveSession()
+    holder.host.updateHost(0, True)
+    number = holder.sinfo["session-id"]
+    world.restart()
+    world.builder.connection.sinfo = Sinfo(number, "key of another hub", HOST, "https://elsewhere/kojihub")
+    world.builder.connection.save()
+    world.restart()
+    world.ticks(3)
+    assert world.condition()["reason"] == "SessionHeld"
+    assert holder.host.getID()
+
+
+def test_a_builder_that_becomes_another_host_gives_the_old_one_s_tasks_back() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    name = world.run(task)
+    world.admin.addHost("builder-2", ["x86_64"])
+    world.admin.disableHost(HOST)
+    world.user = "builder-2"
+    world.change(user="builder-2")
+    world.restart()
+    world.tick()
+    assert world.state(task) in {"FREE", "ASSIGNED"}
+    assert not world.admin.getSessionInfo(details=True, user_id=HOST)
+    assert world.builder.hub is not None
+    assert world.builder.hub.host_id == world.admin.getHost("builder-2")["id"]
+    assert "deletionTimestamp" in world.cluster.all_pods[name]["metadata"]
