@@ -24,8 +24,8 @@ RECORDED = f"{GROUP}/outcome"  # annotation: this finished pod has been dealt wi
 CONTAINER = "task"
 
 # The runner's exit codes; any other one is a crash.
-CLOSED, FAILED, FREED, REFUSED = 0, 1, 75, 77
-EXIT_CODES = {CLOSED: "closed", FAILED: "failed", FREED: "freed", REFUSED: "refused"}
+CLOSED, FAILED, FREED, DENIED, REFUSED = 0, 1, 75, 76, 77
+EXIT_CODES = {CLOSED: "closed", FAILED: "failed", FREED: "freed", DENIED: "denied", REFUSED: "refused"}
 
 # Waiting reasons of a container that waiting alone does not cure.
 _NO_START = frozenset(
@@ -89,6 +89,7 @@ class TaskPod:
     reason: str = ""
     message: str = ""
     disrupted: bool = False  # taken from outside: evicted, drained, deleted
+    own_fault: bool = False  # stopped for what its task did: used more disk than it may, or ran for too long
     never_ran: bool = False
     trouble: Trouble | None = None
     recorded: bool = False
@@ -170,23 +171,23 @@ def _mount_shared(spec: dict[str, Any], claim: str) -> None:
             container.setdefault("volumeMounts", []).append(mount)
 
 
-def secret(
-    settings: Settings, pod: Mapping[str, Any], task: Mapping[str, Any], attempt: int, sinfo: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The Secret of one attempt, which goes when its pod goes; `sinfo` is what `subsession` gave."""
+def secret(settings: Settings, task: Mapping[str, Any], attempt: int, sinfo: Mapping[str, Any]) -> dict[str, Any]:
+    """The Secret of one attempt; `sinfo` is what `subsession` gave. It is made before its pod, so that the kubelet
+    finds it, and is the builder's until it is given to the pod, with which it goes.
+    """
     content = {
         "task_id": task["id"],
         "attempt": attempt,
         "hub_url": settings.hub_url,
         "session": {"session-id": sinfo["session-id"], "session-key": sinfo["session-key"]},
     }
-    owner = {"apiVersion": "v1", "kind": "Pod", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
+    owner = {"apiVersion": API_VERSION, "kind": KIND, "name": settings.name, "uid": settings.owner_uid}
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "Opaque",
         "metadata": {
-            "name": pod["metadata"]["name"],
+            "name": pod_name(task["id"], attempt),
             "namespace": settings.namespace,
             "labels": {"koji-task": str(task["id"]), BUILDER_LABEL: settings.name},
             "ownerReferences": [owner],
@@ -262,7 +263,7 @@ def _ended(status: Mapping[str, Any], container: Mapping[str, Any], *, deleted: 
         {},
     )
     # A pod evicted for using more disk than it may have would be evicted again: that is the task's doing.
-    own_limit = pod_reason == "Evicted" and "exceeds" in message
+    own_fault = pod_reason == "DeadlineExceeded" or (pod_reason == "Evicted" and "exceeds" in message)
     reason = pod_reason or ended.get("reason") or target.get("reason") or ""
     return {
         "exit_code": exit_code,
@@ -270,7 +271,8 @@ def _ended(status: Mapping[str, Any], container: Mapping[str, Any], *, deleted: 
         "outcome": outcome,
         "reason": "Crashed" if reason in ("", "Error", "Completed") and outcome == "crashed" else reason,
         "message": str(word.get("message") or message or ended.get("message") or "").strip(),
-        "disrupted": not own_limit and (deleted or bool(target) or pod_reason in _DISRUPTIONS),
+        "disrupted": not own_fault and (deleted or bool(target) or pod_reason in _DISRUPTIONS),
+        "own_fault": own_fault,
         "never_ran": ended.get("reason") in _NEVER_RAN,
     }
 
