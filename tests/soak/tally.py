@@ -17,7 +17,7 @@ ENDED = ("CLOSED", "FAILED", "CANCELED")
 
 @dataclass(frozen=True)
 class Tally:
-    """The figures of a soak. `attempts`: how often tasks were opened; `seconds`: from the first task to the last word."""
+    """The figures of a soak. `attempts`: how often tasks were opened; `seconds`: from the first task to the end."""
 
     tasks: int
     attempts: int
