@@ -14,6 +14,8 @@ description:
   - One process a namespace does that, which a Lease makes sure of. The hub session and the attempts of each task are
     kept in Secrets, so the next run goes on where this one ends, however it ends.
   - What a builder is, and its pod template, is read from the ConfigMaps that the role C(koji_builder) writes.
+  - Counters for Prometheus are kept in a file a namespace, in the folder E(KOJI_OPERATOR_METRICS_DIR); the program
+    C(koji-operator-metrics) serves them.
   - The API server is talked to directly, never through the proxy of the operator's runtime, which would make itself the
     owner of every pod.
 version_added: 0.1.0
@@ -158,6 +160,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 try:
     from ansible_collections.fedoraproject.koji.plugins.module_utils.lease import identity
+    from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.file import folder as metrics_folder
     from ansible_collections.fedoraproject.koji.plugins.module_utils.names import fullname
     from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.apiserver import ApiServer, connect
     from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import ClusterError
@@ -234,7 +237,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="koji-task-pod-", dir=module.tmpdir) as folder:
         client = connect(params["kubeconfig"], Path(folder) / "discovery.json")
         cluster = ApiServer(client, params["namespace"])
-        process = Process(cluster, params["namespace"], identity())
+        process = Process(cluster, params["namespace"], identity(), metrics=metrics_folder(os.environ))
         if module.check_mode:
             cluster.sync()
             outcome = process.once(only=params["builder"] or "", check=True)
@@ -245,13 +248,17 @@ def work(module: AnsibleModule) -> dict[str, Any]:
                 left = {"pods_left": pods_left, "done": pods_left == 0 and session is None}
             changed = any(outcome.actions.values())
             return {"changed": changed, **results(outcome, single=True), **left}
-        if params["state"] == "drained":
-            outcome = drain(cluster, process, params["builder"])
-            left = {"pods_left": outcome.pods_left, "done": outcome.done}
-            return {"changed": any(outcome.actions.values()), **results(outcome, single=True), **left}
-        turns = Turns(Namespaces(client, params["namespace"]), params["turn"]) if params["turn"] > 0 else None
-        outcome, single = schedule(cluster, process, params["duration"], turns)
-        return {"changed": outcome.ticks > 0, **results(outcome, single=single)}
+        try:
+            if params["state"] == "drained":
+                outcome = drain(cluster, process, params["builder"])
+                left = {"pods_left": outcome.pods_left, "done": outcome.done}
+                return {"changed": any(outcome.actions.values()), **results(outcome, single=True), **left}
+            turns = Turns(Namespaces(client, params["namespace"]), params["turn"]) if params["turn"] > 0 else None
+            outcome, single = schedule(cluster, process, params["duration"], turns)
+            return {"changed": outcome.ticks > 0, **results(outcome, single=single)}
+        finally:
+            for problem in process.metrics.problems:
+                module.warn(problem)
 
 
 def main() -> None:

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import koji
 from ansible_collections.fedoraproject.koji.plugins.module_utils.conditions import Condition
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HUB_ERRORS, HubError
+from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.observer import Observer
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import Action, Hold
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import Connection, Surroundings
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.execute import Executor, Memory
@@ -52,8 +54,9 @@ class Builder:
         self.around = around
         self.cluster = around.cluster
         self.report = Reporter(around.cluster, settings.name)
+        self.observer = Observer(around.ledger, settings.name)
         self.memory = Memory()
-        self.connection = Connection(settings, around)
+        self.connection = Connection(settings, around, self.observer.request)
         self.removed = False  # its ConfigMap is gone
         self._unsure = True  # a run or a call was cut off: subsessions may be left that no pod has
         self._without_secret: frozenset[str] = frozenset()
@@ -119,8 +122,10 @@ class Builder:
         resource = self._resource()
         leaving = self._leaving(resource)
         now = self.around.clock()
+        self.observer.seen(now)
         if now < self._retry_at and self.hub is None:
             return Tick(error=self._error, pods_left=self._pods_left())
+        began = time.perf_counter()
         try:
             tick = self._tick(resource, now, leaving=leaving)
         except (HubError, *HUB_ERRORS) as error:
@@ -129,6 +134,9 @@ class Builder:
             self._failures, self._error = 0, None
         if resource is not None:
             self._say(resource, leaving=leaving)
+        self.observer.tick(time.perf_counter() - began)
+        if tick.drained:
+            self.observer.retire()
         return tick
 
     def _pods_left(self) -> int:
@@ -159,6 +167,7 @@ class Builder:
         # Before the hub is asked: a pod that has ended by now, and whose task is still open THEN, has crashed.
         pods = self.cluster.pods(self.settings.name)
         self._inspect(hub, pods)
+        self.observer.pods(pods)
         self._started(pods)
         accepting, why_not = self._accepting(now, leaving=leaving)
         draining = leaving or self.settings.paused or self.settings.slots == 0
@@ -269,6 +278,7 @@ class Builder:
         )
 
     def _count(self, executor: Executor, resource: Mapping[str, Any] | None, now: float) -> None:
+        self.observer.done(executor.done)
         self.report.counters.update(executor.done.counts)
         for reason, message in executor.done.notes if resource is not None else ():
             self.report.note(resource or {}, reason, message, now)
@@ -292,6 +302,13 @@ class Builder:
         self.report.running = len(there.open) - self.report.waiting
         self.report.slots = view.slots
         self.report.last_check_in = now
+        self.observer.checked_in(
+            slots=view.slots,
+            running=self.report.running,
+            waiting=self.report.waiting,
+            assigned=len(there.assigned),
+            now=now,
+        )
 
     # Leaving
 
@@ -321,6 +338,8 @@ class Builder:
         condition = self._condition(now, leaving=leaving)
         if self._error is not None:
             self.report.note(resource, self._error.reason, self._error.message, now)
+        backoff = self.state.backoff.reason if now < self.state.backoff.until else ""
+        self.observer.says(condition, backoff, resource)
         self.report.write(resource, condition, now)
 
     def _condition(self, now: float, *, leaving: bool) -> Condition:

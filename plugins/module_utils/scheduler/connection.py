@@ -8,12 +8,15 @@ import base64
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import koji
 from ansible_collections.fedoraproject.koji.plugins.module_utils import sessions
 from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import BUILDER_LABEL, KIND, Settings
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HubAddress, HubError, explain
+from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.calls import TimedAccess
+from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.ledger import Ledger
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import API_VERSION
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler import state as kept
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import Cluster
@@ -35,6 +38,7 @@ class Surroundings:
     pool: Pool
     clock: Callable[[], float] = time.time
     jitter: Callable[[], float] = random.random
+    ledger: Ledger = field(default_factory=Ledger)
 
 
 def certificate_access(settings: Settings, cluster: Cluster) -> sessions.HubAccess:
@@ -62,16 +66,20 @@ def _secret_texts(cluster: Cluster, name: str) -> dict[str, str]:
 
 
 class Connection:
-    """The session of one builder and its Secret, which also holds the scheduler's State."""
+    """The session of one builder and its Secret, which also holds the scheduler's State.
 
-    def __init__(self, settings: Settings, around: Surroundings) -> None:
+    `timed` hears of each request to the hub: what for, seconds, and the reason if it failed.
+    """
+
+    def __init__(self, settings: Settings, around: Surroundings, timed: Callable[[str, float, str], None]) -> None:
         self.settings = settings
         self.around = around
+        self._timed = timed
         self.state = kept.State()
         self.hub: Hub | None = None
         self.sinfo: sessions.Sinfo | None = None
         self._access: sessions.HubAccess | None = None
-        self._master = sessions.MasterSession(settings.user, self._save_session, around.clock)
+        self._master = self._new_master()
         self._loaded = False  # the Secret of an earlier run has been read
 
     def configure(self, settings: Settings) -> None:
@@ -84,7 +92,10 @@ class Connection:
             settings.client_secret,
         ):
             self.disconnect()
-            self._master = sessions.MasterSession(settings.user, self._save_session, self.around.clock)
+            self._master = self._new_master()
+
+    def _new_master(self) -> sessions.MasterSession:
+        return sessions.MasterSession(self.settings.user, self.settings.hub_url, self._save_session, self.around.clock)
 
     def load(self) -> None:
         """Read the Secret of an earlier run."""
@@ -123,7 +134,7 @@ class Connection:
     def access(self) -> sessions.HubAccess:
         """Ways to the hub. Raises HubError."""
         if self._access is None:
-            self._access = self.around.make_access(self.settings, self.around.cluster)
+            self._access = TimedAccess(self.around.make_access(self.settings, self.around.cluster), self._timed)
         return self._access
 
     def connect(self, *, leaving: bool) -> bool:
@@ -133,15 +144,31 @@ class Connection:
             self._loaded = True
         access = self.access()
         self.around.may_write()
+        if self.sinfo is not None and self.sinfo.user not in ("", self.settings.user):
+            self._quit(access, self.sinfo)
         session = self._master.resume(access, self.sinfo) if self.sinfo is not None else None
         if session is None:
             if leaving:
                 return False  # a builder that is being deleted is never logged in for again
             self.around.may_write()
-            session = self._master.start(access)
+            session = self._master.start(access, self.sinfo)
         self.hub = Hub(session, self.around.may_write)
         self.hub.identify()
         return True
+
+    def _quit(self, access: sessions.HubAccess, old: sessions.Sinfo) -> None:
+        """Give up the host that this builder was: its tasks go back to the hub, its session ends."""
+        session = access.attach(old)
+        try:
+            sessions.go_on(session)
+            hub = Hub(session, self.around.may_write)
+            hub.revoke(hub.children())
+            hub.release([task["id"] for task in session.host.getHostTasks()], {}, {})
+            hub.logout()
+        except koji.AuthError:
+            pass  # it is gone already, with all that it had
+        self.sinfo = None
+        self.save()
 
     def disconnect(self) -> None:
         """Forget the client; the session stays on the hub."""
