@@ -52,6 +52,7 @@ class AssignedTask:
 
     id: int
     method: str
+    channel_id: int | None = None
 
 
 @dataclass(frozen=True)
