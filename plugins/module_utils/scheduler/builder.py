@@ -214,6 +214,8 @@ class Builder:
         there = hub.check_in(
             float(self.report.running), ready=accepting and slots > 0, maxjobs=slots + self.report.waiting
         )
+        if self.settings.by_channel:
+            hub.learn_channels(task.channel_id for task in there.assigned)
         states = hub.states(strangers(there.open, pods))
         view = self._view(
             (hub.session_id, hub.host_id), there, states, pods, now, slots=slots, accepting=accepting, why_not=why_not

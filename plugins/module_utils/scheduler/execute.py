@@ -324,7 +324,8 @@ class Executor:
 
     def _make_pod(self, task: Mapping[str, Any], attempt: int, subsession: int) -> Mapping[str, Any] | None:
         """The pod, or None if another one has the name."""
-        wanted = pods.manifest(self.settings, task, attempt, subsession, self.hub.session_id)
+        channel = self.hub.channel(task.get("channel_id"))
+        wanted = pods.manifest(self.settings, task, attempt, subsession, self.hub.session_id, channel=channel)
         try:
             return self.cluster.create_pod(wanted)
         except ClusterError as error:

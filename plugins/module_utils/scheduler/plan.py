@@ -54,6 +54,7 @@ class AssignedTask:
 
     id: int
     method: str
+    channel_id: int | None = None
 
 
 @dataclass(frozen=True)
