@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+WARNING = 500  # characters of an event's message
+
 
 def connect(kubeconfig: str | None, cache: Path) -> DynamicClient:
     """A client of the API server itself.
@@ -239,6 +241,18 @@ class ApiServer:
 
     def annotate_pod(self, name: str, notes: Mapping[str, str]) -> None:
         self._patch(self._pods, name, {"metadata": {"annotations": dict(notes)}})
+
+    def pod_warning(self, uid: str) -> str:
+        with contextlib.suppress(ClusterError), translated():
+            answer = self._events.get(
+                namespace=self.namespace,
+                field_selector=f"involvedObject.uid={uid},type=Warning",
+                serialize=False,
+                _request_timeout=TIMEOUT,
+            )
+            found = sorted(json.loads(answer.data)["items"], key=lambda item: item.get("lastTimestamp") or "")
+            return str(found[-1].get("message") or "")[:WARNING] if found else ""
+        return ""
 
     def pod_log(self, name: str, lines: int) -> str:
         with contextlib.suppress(ClusterError), translated():

@@ -12,7 +12,7 @@ import koji
 from ansible_collections.fedoraproject.koji.plugins.module_utils.conditions import Condition
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HUB_ERRORS, HubError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.observer import Observer
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import Action, Hold
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import Action, Hold, Take
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import Connection, Surroundings
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.execute import Executor, Memory
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import CheckIn, Hub, task_states
@@ -25,6 +25,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.plan 
     strangers,
 )
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.report import Reporter, stamp
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.slow import SlowStarts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,11 +57,13 @@ class Builder:
         self.report = Reporter(around.cluster, settings.name)
         self.observer = Observer(around.ledger, settings.name)
         self.memory = Memory()
+        self.slow = SlowStarts(around.cluster, settings.name)
         self.connection = Connection(settings, around, self.observer.request)
         self.removed = False  # its ConfigMap is gone
         self._unsure = True  # a run or a call was cut off: subsessions may be left that no pod has
         self._without_secret: frozenset[str] = frozenset()
         self._lingering: dict[int, float] = {}
+        self._attempted: dict[int, int] = {}
         self._held: dict[int, float] = {}
         self._reported_slots = 0
         self._failures = 0
@@ -165,7 +168,7 @@ class Builder:
         hub = self.hub
         assert hub is not None  # noqa: S101 (for mypy)
         # Before the hub is asked: a pod that has ended by now, and whose task is still open THEN, has crashed.
-        pods = self.cluster.pods(self.settings.name)
+        pods = self.slow.explained(self.cluster.pods(self.settings.name), now, self.settings.start_deadline)
         self._inspect(hub, pods)
         self.observer.pods(pods)
         self._started(pods)
@@ -275,6 +278,7 @@ class Builder:
             revoked=frozenset(self.memory.revoked),
             orphaned=orphaned,
             without_secret=self._without_secret,
+            attempted=self._attempted,
         )
 
     def _count(self, executor: Executor, resource: Mapping[str, Any] | None, now: float) -> None:
@@ -297,6 +301,12 @@ class Builder:
         self.memory.seen = {**{s: t for s, t in self.memory.seen.items() if s not in self.memory.revoked}, **ours}
         self.memory.revoked &= present.keys() | self.memory.seen.keys()
         self._without_secret &= {pod.name for pod in pods}
+        here = {task.id: self._attempted.get(task.id, 0) for task in there.open}
+        here |= {action.task_id: action.attempt for action in actions if isinstance(action, Take)}
+        for pod in pods:
+            if pod.task_id in here:
+                here[pod.task_id] = max(here[pod.task_id], pod.attempt)
+        self._attempted = here
         self._reported_slots = view.slots
         self.report.waiting = sum(task.waiting for task in there.open)
         self.report.running = len(there.open) - self.report.waiting

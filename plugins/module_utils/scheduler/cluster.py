@@ -28,8 +28,10 @@ class ClusterError(Exception):
 
     @property
     def quota(self) -> bool:
-        """Whether a ResourceQuota is used up: later it may work."""
-        return self.status == FORBIDDEN and "exceeded quota" in self.message
+        """Whether a ResourceQuota is used up, or so new that nobody has counted yet: later it may work."""
+        return self.status == FORBIDDEN and any(
+            words in self.message for words in ("exceeded quota", "status unknown for quota")
+        )
 
     @property
     def template(self) -> bool:
@@ -78,6 +80,9 @@ class Cluster(LeaseStore, Protocol):
 
     def annotate_pod(self, name: str, notes: Mapping[str, str]) -> None:
         """Add annotations; a pod that is not there is no error."""
+
+    def pod_warning(self, uid: str) -> str:
+        """What the last Warning about a pod says; '' if there is none to be had."""
 
     def pod_log(self, name: str, lines: int) -> str:
         """The last lines of its container's log; '' if there is none to be had."""

@@ -35,7 +35,7 @@ ENDED = frozenset({koji.TASK_STATES["CLOSED"], koji.TASK_STATES["FAILED"]})
 
 LINGER = 30.0  # seconds that a pod may go on after its task has ended
 HOLD = 60.0  # seconds that a task may stay ASSIGNED for want of a slot; the hub's AssignTimeout is 300
-SECRET_MISSING = Trouble("SecretMissing", "the pod was made, but the scheduler was killed before its Secret")
+SECRET_MISSING = Trouble("SecretMissing", "the pod's Secret was deleted, or the scheduler was killed before making it")
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,9 @@ class View:
     revoked: frozenset[int] = frozenset()  # subsessions that are closed for certain
     orphaned: Mapping[int, int] = field(default_factory=dict)  # subsession -> task id, of pods that have vanished
     without_secret: frozenset[str] = frozenset()  # pods whose Secret was never made
+    attempted: Mapping[int, int] = field(
+        default_factory=dict
+    )  # task id -> attempt of its newest pod, which may be gone
 
 
 def plan(view: View) -> list[Action]:
@@ -190,7 +193,8 @@ class _Plan:
         pod = self.newest.get(task.id)
         if pod is None:
             message = "no pod runs it: it was deleted, or the scheduler was killed before making one"
-            self.releases.append(Free(task.id, "NoPod", message, confirm=True))
+            attempt = self.view.attempted.get(task.id, 0)
+            self.releases.append(Free(task.id, "NoPod", message, attempt=attempt, confirm=True))
         elif pod.session != self.view.session:
             self._drop_carrier(pod, "SessionLost", "the builder's hub session was replaced, and with it the pod's")
         elif not pod.alive:

@@ -32,6 +32,7 @@ class MemoryCluster:
         self.leases: dict[str, dict[str, Any]] = {}
         self.events: dict[str, dict[str, Any]] = {}
         self.logs: dict[str, str] = {}
+        self.warnings: dict[str, str] = {}  # by pod uid
         self.calls: list[str] = []
         self.refuse: dict[str, ClusterError] = {}
         self.most_alive = 0
@@ -119,6 +120,9 @@ class MemoryCluster:
         if name in self.all_pods:
             self.all_pods[name]["metadata"].setdefault("annotations", {}).update(notes)
             self._changed(self.all_pods[name])
+
+    def pod_warning(self, uid: str) -> str:
+        return self.warnings.get(uid, "")
 
     def pod_log(self, name: str, lines: int) -> str:
         return "\n".join(self.logs.get(name, "").splitlines()[-lines:])
