@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,8 @@ class Builder:
         self._attempted: dict[int, int] = {}
         self._held: dict[int, float] = {}
         self._reported_slots = 0
+        self._reported_jobs = 0
+        self._surplus: frozenset[int] = frozenset()
         self._failures = 0
         self._retry_at = 0.0
         self._error: HubError | None = None
@@ -176,13 +179,14 @@ class Builder:
         draining = leaving or self.settings.paused or self.settings.slots == 0
         self.state.drain(now if draining else None)
         slots = self._slots(pods) if accepting else 0
-        there = hub.check_in(
-            float(self.report.running), ready=accepting and slots > 0, maxjobs=slots + self.report.waiting
-        )
+        jobs = slots + self.report.waiting
+        there = hub.check_in(float(self.report.running), ready=accepting and slots > 0, maxjobs=jobs)
         states = hub.states(strangers(there.open, pods))
         view = self._view(
-            (hub.session_id, hub.host_id), there, states, pods, now, slots=slots, accepting=accepting, why_not=why_not
-        )
+            (hub.session_id, hub.host_id), there, states, pods, now, slots=slots, accepting=accepting, why_not=why_not,
+            jobs=max(jobs, self._reported_jobs),
+        )  # fmt: skip
+        self._reported_jobs = jobs
         actions = plan(view)
         executor = Executor(
             self.settings,
@@ -248,6 +252,7 @@ class Builder:
         slots: int,
         accepting: bool,
         why_not: str,
+        jobs: int = sys.maxsize,
     ) -> View:
         present = {pod.subsession for pod in pods}
         orphaned = {
@@ -262,6 +267,7 @@ class Builder:
             host_id=ids[1],
             slots=slots,
             reported_slots=self._reported_slots,
+            reported_jobs=jobs,
             accepting=accepting,
             why_not=why_not,
             task_attempts=self.settings.task_attempts,
@@ -275,6 +281,7 @@ class Builder:
             states=states,
             lingering=self._lingering,
             held=self._held,
+            surplus=self._surplus,
             revoked=frozenset(self.memory.revoked),
             orphaned=orphaned,
             without_secret=self._without_secret,
@@ -293,8 +300,9 @@ class Builder:
         self.memory.counted &= uids
         self.memory.given_back &= {(pod.task_id, pod.attempt) for pod in pods}
         self.memory.deleted = {uid: when for uid, when in self.memory.deleted.items() if uid in uids}
-        held = {action.task_id for action in actions if isinstance(action, Hold)}
+        held = {action.task_id: action.surplus for action in actions if isinstance(action, Hold)}
         self._held = {task: self._held.get(task, now) for task in held}
+        self._surplus = frozenset(task for task, surplus in held.items() if surplus)
         self._lingering = {task: self._lingering.get(task, now) for task in view.states}
         present = {pod.subsession: pod.task_id for pod in pods if pod.subsession is not None}
         ours = {s: t for s, t in present.items() if s not in self.memory.revoked}

@@ -112,6 +112,20 @@ def test_a_task_assigned_when_a_parent_wakes_up_is_held_not_refused() -> None:
     assert world.state(other) == "OPEN"
 
 
+def test_a_task_that_a_person_assigns_to_a_full_host_is_refused_at_once() -> None:
+    world = World(slots=1)
+    running = world.task()
+    world.ticks(2)
+    world.run(running)
+    surplus = world.task()
+    world.admin.assignTask(surplus, HOST, override=True)
+    world.ticks(2)
+    assert world.state(surplus) == "FREE"
+    [refusal] = world.admin.scheduler.getTaskRefusals([["task_id", surplus]])
+    assert (refusal["soft"], refusal["msg"]) == (True, "no free slot")
+    assert world.state(running) == "OPEN"
+
+
 def test_scaling_down_refuses_the_surplus_at_once() -> None:
     world = World(slots=2)
     world.task()
