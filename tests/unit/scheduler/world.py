@@ -71,7 +71,7 @@ class FusedCluster:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
-        if name in {"pods", "builders", "config_maps"}:  # caches
+        if name in {"pods", "builders", "config_maps", "vanished"}:  # caches
             return found
         return lambda *args, **kwargs: self._fuse.around(lambda: found(*args, **kwargs))
 
