@@ -1007,3 +1007,20 @@ def test_a_runner_that_only_says_that_it_failed_is_a_crash_and_counts() -> None:
         world.cluster.end(world.run(task, attempt), 1, "Traceback (most recent call last): ...")
     world.ticks(2)
     assert world.state(task) == "FAILED"
+
+
+def test_a_session_that_waits_for_the_lock_does_not_get_out_of_step() -> None:
+    world = World()
+    world.ticks(2)
+    ours = world.session
+    thief = world.hub.session(HOST)
+    thief.exclusiveSession(force=True)
+    thief.host.updateHost(0, True)
+    for _ in range(5):
+        world.tick(20)
+        assert world.builder.hub is None
+    assert world.condition()["reason"] == "SessionHeld"
+    thief.logout()
+    world.tick(20)
+    assert world.condition()["status"] == "True"
+    assert world.session != ours

@@ -366,7 +366,7 @@ class Interleavings(RuleBasedStateMachine):
         states = {task: world.state(task) for task in self.tasks}
         refused = {one["task_id"] for one in world.admin.scheduler.getTaskRefusals() if not one["soft"]}
         # A task that this host has refused for good waits for another one.
-        assert {state for task, state in states.items() if task not in refused} <= ENDED, states
+        assert {state for task, state in states.items() if task not in refused} <= ENDED, (states, world.condition())
         assert all(states[task] in ENDED | {"FREE"} for task in refused & states.keys()), states
         self.a_task_ends_once()
         self.slots_are_kept()
