@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.fedoraproject.koji.plugins.module_utils import overrides, placement
 from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import BUILDER_LABEL, KIND, Settings
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import API_VERSION, GROUP
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 SUBSESSION = f"{GROUP}/subsession"  # annotation: the hub session that the pod works with
 SESSION = f"{GROUP}/session"  # annotation: the master session that it hangs off
 RECORDED = f"{GROUP}/outcome"  # annotation: this finished pod has been dealt with and is kept for people to look at
+START_DEADLINE = f"{GROUP}/start-deadline"  # annotation: seconds; this pod's own, beside the builder's
 CONTAINER = "task"
 
 # The runner's exit codes; any other one is a crash.
@@ -82,6 +84,7 @@ class TaskPod:
     created: float
     deleting: float | None = None  # when its grace period ends
     node: str = ""
+    started: float | None = None  # its container, as the kubelet says; whole seconds
     finished: float | None = None
     exit_code: int | None = None
     outcome: str = ""  # the runner's word, or "crashed"; "" while it is alive
@@ -93,6 +96,7 @@ class TaskPod:
     trouble: Trouble | None = None
     recorded: bool = False
     method: str = ""
+    start_deadline: float | None = None  # seconds; None: the builder's
 
     @property
     def alive(self) -> bool:
@@ -104,11 +108,12 @@ class TaskPod:
         return self.alive and self.deleting is not None and now > self.deleting + LOST_AFTER
 
     def overdue(self, now: float, deadline: float) -> Trouble | None:
-        """Why it counts as not starting at `now`, if it does."""
+        """Why it counts as not starting at `now`, if it does; `deadline` is its builder's, it may have its own."""
         if self.phase != "Pending":
             return None
         if self.trouble is not None and not self.trouble.wait:
             return self.trouble
+        deadline = deadline if self.start_deadline is None else self.start_deadline
         if now - self.created <= deadline:
             return None
         return self.trouble or Trouble("StartDeadlineExceeded", f"not started within {deadline:.0f} s")
@@ -125,9 +130,9 @@ def label(value: object) -> str:
 
 
 def manifest(
-    settings: Settings, task: Mapping[str, Any], attempt: int, subsession: int, session: int
+    settings: Settings, task: Mapping[str, Any], attempt: int, subsession: int, session: int, *, channel: str = ""
 ) -> dict[str, Any]:
-    """The pod of one attempt; `task` is what host.openTask gave (id, method, arch, parent)."""
+    """The pod of one attempt; `task` is what host.openTask gave (id, method, arch, parent), `channel` its channel."""
     pod = copy.deepcopy(dict(settings.pod))
     name = pod_name(task["id"], attempt)
     pod.setdefault("apiVersion", "v1")
@@ -152,6 +157,12 @@ def manifest(
         {"apiVersion": API_VERSION, "kind": KIND, "name": settings.name, "uid": settings.owner_uid, "controller": True}
     ]
     spec = pod["spec"]
+    override = overrides.fitting(settings.overrides, task["method"], channel)
+    if override is not None:
+        overrides.merge(spec, override)
+        if override.start_deadline is not None:
+            meta["annotations"][START_DEADLINE] = f"{override.start_deadline:.0f}"
+    placement.place(spec, task["arch"], settings.host_archs)
     for volume in spec.get("volumes", []):
         if volume["name"] == CONTAINER:
             volume["secret"] = {**(volume.get("secret") or {}), "secretName": name}
@@ -230,12 +241,20 @@ def view(pod: Mapping[str, Any]) -> TaskPod | None:
         "created": epoch(meta.get("creationTimestamp")) or 0.0,
         "deleting": epoch(meta.get("deletionTimestamp")),
         "node": (pod.get("spec") or {}).get("nodeName") or "",
+        "started": _started(container),
         "recorded": RECORDED in notes,
         "method": labels.get("koji-method", ""),
+        "start_deadline": _integer(notes.get(START_DEADLINE)),
     }
     if phase in ("Succeeded", "Failed"):
         return TaskPod(**common, **_ended(status, container, deleted=common["deleting"] is not None))
     return TaskPod(**common, trouble=_trouble(status, container) if phase == "Pending" else None)
+
+
+def _started(container: Mapping[str, Any]) -> float | None:
+    """When a container started, if it did (containerStatuses[].state)."""
+    state = container.get("state") or {}
+    return epoch((state.get("running") or state.get("terminated") or {}).get("startedAt"))
 
 
 def _ended(status: Mapping[str, Any], container: Mapping[str, Any], *, deleted: bool) -> dict[str, Any]:

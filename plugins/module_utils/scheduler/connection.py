@@ -8,13 +8,15 @@ import base64
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import koji
 from ansible_collections.fedoraproject.koji.plugins.module_utils import sessions
 from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import BUILDER_LABEL, KIND, Settings
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HubAddress, HubError, explain
+from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.calls import TimedAccess
+from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.ledger import Ledger
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import API_VERSION
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler import state as kept
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import Cluster
@@ -38,6 +40,7 @@ class Surroundings:
     pool: Pool
     clock: Callable[[], float] = time.time
     jitter: Callable[[], float] = random.random
+    ledger: Ledger = field(default_factory=Ledger)
 
 
 def certificate_access(settings: Settings, cluster: Cluster) -> sessions.HubAccess:
@@ -65,11 +68,15 @@ def _secret_texts(cluster: Cluster, name: str) -> dict[str, str]:
 
 
 class Connection:
-    """The session of one builder and its Secret, which also holds the scheduler's State."""
+    """The session of one builder and its Secret, which also holds the scheduler's State.
 
-    def __init__(self, settings: Settings, around: Surroundings) -> None:
+    `timed` hears of each request to the hub: what for, seconds, and the reason if it failed.
+    """
+
+    def __init__(self, settings: Settings, around: Surroundings, timed: Callable[[str, float, str], None]) -> None:
         self.settings = settings
         self.around = around
+        self._timed = timed
         self.state = kept.State()
         self.hub: Hub | None = None
         self.sinfo: sessions.Sinfo | None = None
@@ -140,7 +147,7 @@ class Connection:
     def access(self) -> sessions.HubAccess:
         """Ways to the hub. Raises HubError."""
         if self._access is None:
-            self._access = self.around.make_access(self.settings, self.around.cluster)
+            self._access = TimedAccess(self.around.make_access(self.settings, self.around.cluster), self._timed)
         return self._access
 
     def connect(self, *, leaving: bool) -> bool:

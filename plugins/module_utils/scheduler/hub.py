@@ -71,6 +71,7 @@ class Hub:
         self.session = session
         self.may_write = may_write
         self.host_id = 0
+        self._channels: dict[int | None, str] = {}
 
     @property
     def session_id(self) -> int:
@@ -92,12 +93,27 @@ class Hub:
             assigned = calls.host.getTasks()
         return CheckIn(
             [OpenTask(task["id"], bool(task["waiting"])) for task in opened.result],
-            [AssignedTask(task["id"], task["method"]) for task in assigned.result if self._ours(task)],
+            [
+                AssignedTask(task["id"], task["method"], task.get("channel_id"))
+                for task in assigned.result
+                if self._ours(task)
+            ],
         )
 
     def _ours(self, task: Mapping[str, Any]) -> bool:
         # host.openTask also opens FREE tasks, past scheduler and channel: only ASSIGNED ones of ours get there.
         return bool(task["state"] == koji.TASK_STATES["ASSIGNED"] and task["host_id"] == self.host_id)
+
+    def learn_channels(self, channel_ids: Iterable[int | None]) -> None:
+        """Ask for the channels' names if one of them is not known; the hub seldom gets new ones."""
+        unknown = set(channel_ids) - self._channels.keys()
+        if unknown:
+            names = {channel["id"]: channel["name"] for channel in self.session.listChannels()}
+            self._channels = {**dict.fromkeys(unknown, ""), **names}
+
+    def channel(self, channel_id: int | None) -> str:
+        """The name of a channel that has been learnt, else ''."""
+        return self._channels.get(channel_id, "")
 
     def states(self, task_ids: Iterable[int]) -> dict[int, TaskState]:
         """Where tasks are now."""
