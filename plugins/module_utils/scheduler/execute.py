@@ -364,7 +364,8 @@ class Executor:
         reason = ""
         if failures:
             error = failures[0].error
-            self.pause(*rejection(error, self.settings))
+            reason, message = rejection(error, self.settings)
+            self.pause(reason, message)
             self.save()
         self.hub.release(task_ids, {}, {})
         self.done.tally("freed", reason, len(task_ids) - len(without_session))

@@ -502,6 +502,7 @@ def test_a_predecessor_that_still_writes_is_out_of_step() -> None:
     assert old is not None
     world.restart()
     world.tick()
+    old.may_write = lambda: None  # it had looked at its Lease just before
     with pytest.raises(koji.SequenceError):
         old.check_in(0.0, ready=True, maxjobs=1)
 
@@ -1143,3 +1144,14 @@ def test_a_session_that_waits_for_the_lock_does_not_get_out_of_step() -> None:
     world.tick(20)
     assert world.condition()["status"] == "True"
     assert world.session != ours
+
+
+def test_a_session_secret_that_somebody_deletes_is_written_again() -> None:
+    world = World()
+    world.ticks(2)
+    before = world.session
+    del world.cluster.secrets["koji-default-session"]
+    world.ticks(32)
+    world.restart()
+    world.ticks(2)
+    assert world.session == before
