@@ -114,6 +114,7 @@ def test_later_ones_win_field_by_field() -> None:
 
 
 NAMES = st.sampled_from(["a", "b", "c"])
+NAMED = st.fixed_dictionaries({"name": NAMES, "value": NAMES})
 OVERRIDES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     dict[str, Any](),
     optional={
@@ -124,7 +125,7 @@ OVERRIDES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "node_selector": st.dictionaries(NAMES, NAMES),
         "resources": st.fixed_dictionaries({"limits": st.dictionaries(st.just("cpu"), NAMES)}),
         "tolerations": st.lists(st.builds(dict, key=NAMES), max_size=3),
-        "env": st.lists(st.builds(dict, name=NAMES, value=NAMES), max_size=3, unique_by=lambda item: item["name"]),
+        "env": st.lists(NAMED, max_size=3, unique_by=lambda item: item["name"]),
         "volume_sizes": st.dictionaries(st.sampled_from(["tmp", "mock_cache"]), st.just("7Gi")),
         "priority_class_name": st.sampled_from(["", "high"]),
     },
