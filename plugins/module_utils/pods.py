@@ -26,8 +26,8 @@ START_DEADLINE = f"{GROUP}/start-deadline"  # annotation: seconds; this pod's ow
 CONTAINER = "task"
 
 # The runner's exit codes; any other one is a crash.
-CLOSED, FAILED, FREED, REFUSED = 0, 1, 75, 77
-EXIT_CODES = {CLOSED: "closed", FAILED: "failed", FREED: "freed", REFUSED: "refused"}
+CLOSED, FAILED, FREED, DENIED, REFUSED = 0, 1, 75, 76, 77
+EXIT_CODES = {CLOSED: "closed", FAILED: "failed", FREED: "freed", DENIED: "denied", REFUSED: "refused"}
 
 # Waiting reasons of a container that waiting alone does not cure.
 _NO_START = frozenset(
@@ -84,12 +84,14 @@ class TaskPod:
     created: float
     deleting: float | None = None  # when its grace period ends
     node: str = ""
+    started: float | None = None  # its container, as the kubelet says; whole seconds
     finished: float | None = None
     exit_code: int | None = None
     outcome: str = ""  # the runner's word, or "crashed"; "" while it is alive
     reason: str = ""
     message: str = ""
     disrupted: bool = False  # taken from outside: evicted, drained, deleted
+    own_fault: bool = False  # stopped for what its task did: used more disk than it may, or ran for too long
     never_ran: bool = False
     trouble: Trouble | None = None
     recorded: bool = False
@@ -179,23 +181,23 @@ def _mount_shared(spec: dict[str, Any], claim: str) -> None:
             container.setdefault("volumeMounts", []).append(mount)
 
 
-def secret(
-    settings: Settings, pod: Mapping[str, Any], task: Mapping[str, Any], attempt: int, sinfo: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The Secret of one attempt, which goes when its pod goes; `sinfo` is what `subsession` gave."""
+def secret(settings: Settings, task: Mapping[str, Any], attempt: int, sinfo: Mapping[str, Any]) -> dict[str, Any]:
+    """The Secret of one attempt; `sinfo` is what `subsession` gave. It is made before its pod, so that the kubelet
+    finds it, and is the builder's until it is given to the pod, with which it goes.
+    """
     content = {
         "task_id": task["id"],
         "attempt": attempt,
         "hub_url": settings.hub_url,
         "session": {"session-id": sinfo["session-id"], "session-key": sinfo["session-key"]},
     }
-    owner = {"apiVersion": "v1", "kind": "Pod", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
+    owner = {"apiVersion": API_VERSION, "kind": KIND, "name": settings.name, "uid": settings.owner_uid}
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "Opaque",
         "metadata": {
-            "name": pod["metadata"]["name"],
+            "name": pod_name(task["id"], attempt),
             "namespace": settings.namespace,
             "labels": {"koji-task": str(task["id"]), BUILDER_LABEL: settings.name},
             "ownerReferences": [owner],
@@ -239,6 +241,7 @@ def view(pod: Mapping[str, Any]) -> TaskPod | None:
         "created": epoch(meta.get("creationTimestamp")) or 0.0,
         "deleting": epoch(meta.get("deletionTimestamp")),
         "node": (pod.get("spec") or {}).get("nodeName") or "",
+        "started": _started(container),
         "recorded": RECORDED in notes,
         "method": labels.get("koji-method", ""),
         "start_deadline": _integer(notes.get(START_DEADLINE)),
@@ -246,6 +249,12 @@ def view(pod: Mapping[str, Any]) -> TaskPod | None:
     if phase in ("Succeeded", "Failed"):
         return TaskPod(**common, **_ended(status, container, deleted=common["deleting"] is not None))
     return TaskPod(**common, trouble=_trouble(status, container) if phase == "Pending" else None)
+
+
+def _started(container: Mapping[str, Any]) -> float | None:
+    """When a container started, if it did (containerStatuses[].state)."""
+    state = container.get("state") or {}
+    return epoch((state.get("running") or state.get("terminated") or {}).get("startedAt"))
 
 
 def _ended(status: Mapping[str, Any], container: Mapping[str, Any], *, deleted: bool) -> dict[str, Any]:
@@ -265,7 +274,7 @@ def _ended(status: Mapping[str, Any], container: Mapping[str, Any], *, deleted: 
         {},
     )
     # A pod evicted for using more disk than it may have would be evicted again: that is the task's doing.
-    own_limit = pod_reason == "Evicted" and "exceeds" in message
+    own_fault = pod_reason == "DeadlineExceeded" or (pod_reason == "Evicted" and "exceeds" in message)
     reason = pod_reason or ended.get("reason") or target.get("reason") or ""
     return {
         "exit_code": exit_code,
@@ -273,7 +282,8 @@ def _ended(status: Mapping[str, Any], container: Mapping[str, Any], *, deleted: 
         "outcome": outcome,
         "reason": "Crashed" if reason in ("", "Error", "Completed") and outcome == "crashed" else reason,
         "message": str(word.get("message") or message or ended.get("message") or "").strip(),
-        "disrupted": not own_limit and (deleted or bool(target) or pod_reason in _DISRUPTIONS),
+        "disrupted": not own_fault and (deleted or bool(target) or pod_reason in _DISRUPTIONS),
+        "own_fault": own_fault,
         "never_ran": ended.get("reason") in _NEVER_RAN,
     }
 
