@@ -294,7 +294,7 @@ class Builder:
         """Pods that have not started in time, and whose status does not say why, with what their events say."""
         found = []
         for pod in pods:
-            late = pod.phase == "Pending" and pod.trouble is None and now - pod.created > self.settings.start_deadline
+            late = pod.trouble is None and pod.overdue(now, self.settings.start_deadline) is not None
             reason, message = self.cluster.pod_warning(pod.name) if late and pod.deleting is None else ("", "")
             found.append(replace(pod, trouble=Trouble(reason, message, wait=True)) if reason else pod)
         return found

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.conftest import _new_namespace
 from tests.e2e.hub import Hub, deploy_hub
-from tests.e2e.resources import READY
+from tests.e2e.resources import READY, SOON
 
 from . import scene as scenes
 from .scene import ONLY, OTHER, PLACED, POOL, SPREAD, USERNS, ZONE, Scene
@@ -104,6 +104,7 @@ def _play(made: Scene) -> None:
     # From here on pods without a toleration may come as well.
     _untaint(made.kube, made.node)
     made.start("own-users", channel=USERNS)
+    made.pods["own-users"] = made.kube.wait_for(lambda: made.pod("own-users"), SOON, "there is a pod of own-users")
     # Their volumes are full now; the kubelet takes half a minute to notice.
     for name in ("plain", "other"):
         made.run(name, "sh", "-c", scenes.FILL)

@@ -157,7 +157,7 @@ def others(namespace: str) -> list[Json]:
     spread = {"maxSkew": 1, "topologyKey": "koji.test/no-node-has-it", "whenUnsatisfiable": "DoNotSchedule"}
     return [
         builder("spread", namespace, channels=[SPREAD], start_deadline=8, topology_spread_constraints=[spread]),
-        builder("own-users", namespace, channels=[USERNS], host_users=False),
+        builder("own-users", namespace, channels=[USERNS], start_deadline=5, host_users=False),
         builder("unverified", namespace, ssl_verify=False, cacert_secret="foreign-ca"),
     ]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from tests.e2e.kube import condition
 from tests.e2e.resources import SOON
 
 from .scene import NO_SECRET, container, sizes
@@ -78,21 +79,18 @@ def test_the_site_s_configuration_wins_option_by_option(scene: Scene) -> None:
 
 
 def test_a_pod_with_users_of_its_own_runs_only_where_the_cluster_has_them(scene: Scene) -> None:
-    """containerd 1.6 has not, and the kubelet says so; elsewhere root in the pod is nobody on the node."""
+    """containerd 1.6 has not, and the builder says so; elsewhere root in the pod is nobody on the node."""
+
+    assert scene.pods["own-users"]["spec"]["hostUsers"] is False
 
     def told() -> bool:
-        pod = scene.pod("own-users")
-        if not pod:
-            return False
-        assert pod["spec"]["hostUsers"] is False
-        if event_says(scene, pod["metadata"]["name"], "does not support user namespaces"):
+        said = condition(scene.builder("own-users"), "Scheduling").get("message", "")
+        if "does not support user namespaces" in said:
             return True
-        if (pod.get("status") or {}).get("phase") != "Running":
-            return False
-        scene.pods["own-users"] = pod
-        return scene.run("own-users", "cat", "/proc/self/uid_map").split()[1] != "0"
+        running = (scene.pod("own-users").get("status") or {}).get("phase") == "Running"
+        return running and scene.run("own-users", "cat", "/proc/self/uid_map").split()[1] != "0"
 
-    scene.kube.wait_for(told, SOON, "its pod has users of its own, or the kubelet says that it can't have them")
+    scene.kube.wait_for(told, SOON, "its pod has users of its own, or the builder says that it can't have them")
     scene.hub.session().cancelTask(scene.tasks["own-users"])
 
 

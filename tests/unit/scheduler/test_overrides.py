@@ -12,7 +12,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils import override
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.scheduler.world import World
+from tests.unit.scheduler.world import STATES, World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -187,3 +187,16 @@ def test_channels_are_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
         world.admin.makeTask("sleep", [1])
         world.ticks(2)
     assert len(calls) == 1
+
+
+def test_a_pod_s_warnings_count_only_after_its_own_deadline() -> None:
+    world = World(overrides=[overrides.from_spec({"methods": ["sleep"], "start_deadline": 900})])
+    task_id = world.admin.makeTask("sleep", [1])
+    world.ticks(3)
+    [name] = world.cluster.all_pods
+    world.cluster.warnings[name] = ("FailedMount", "no such Secret")
+    world.tick(500)
+    assert name in world.cluster.all_pods
+    assert world.admin.getTaskInfo(task_id)["state"] == STATES["OPEN"]
+    world.tick(500)
+    assert world.builder.state.backoff.reason == "FailedMount"
