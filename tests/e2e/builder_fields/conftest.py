@@ -105,6 +105,3 @@ def _play(made: Scene) -> None:
     _untaint(made.kube, made.node)
     made.start("own-users", channel=USERNS)
     made.pods["own-users"] = made.kube.wait_for(lambda: made.pod("own-users"), SOON, "there is a pod of own-users")
-    # Their volumes are full now; the kubelet takes half a minute to notice.
-    for name in ("plain", "other"):
-        made.run(name, "sh", "-c", scenes.FILL)

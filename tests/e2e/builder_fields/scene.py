@@ -41,7 +41,6 @@ print(json.dumps({
     "kojid": vars(Options(pathlib.Path("/etc/koji-operator/kojid.conf"), "-").values),
 }, default=str))
 """
-FILL = "head -c 3000000 /dev/zero > /tmp/fill"  # more than the limits of /tmp below
 
 
 def one_of(label: str, *values: str) -> Json:

