@@ -193,10 +193,10 @@ def test_a_pod_s_warnings_count_only_after_its_own_deadline() -> None:
     world = World(overrides=[overrides.from_spec({"methods": ["sleep"], "start_deadline": 900})])
     task_id = world.admin.makeTask("sleep", [1])
     world.ticks(3)
-    [name] = world.cluster.all_pods
-    world.cluster.warnings[name] = ("FailedMount", "no such Secret")
+    [(name, there)] = world.cluster.all_pods.items()
+    world.cluster.warnings[there["metadata"]["uid"]] = ("FailedMount", "no such volume")
     world.tick(500)
     assert name in world.cluster.all_pods
     assert world.admin.getTaskInfo(task_id)["state"] == STATES["OPEN"]
     world.tick(500)
-    assert world.builder.state.backoff.reason == "FailedMount"
+    assert "not started within 900 s: no such volume" in world.builder.state.backoff.message
