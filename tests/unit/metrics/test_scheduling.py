@@ -29,9 +29,11 @@ def value(world: World, metric: catalog.Metric, *labels: str) -> float:
 
 
 def series(world: World, metric: catalog.Metric) -> dict[tuple[str, ...], float]:
-    """All values of a counter or gauge."""
+    """All values of a gauge, or those of a counter that are not 0."""
     page = world.builder.around.ledger.page(NAME)
-    return dict((page.counters if metric.kind == "counter" else page.gauges).get(metric.name, {}))
+    if metric.kind == "gauge":
+        return dict(page.gauges.get(metric.name, {}))
+    return {labels: value for labels, value in page.counters.get(metric.name, {}).items() if value}
 
 
 def agrees_with_the_status(world: World) -> None:
@@ -65,6 +67,14 @@ def test_a_task_that_closes() -> None:
     assert value(world, catalog.LAST_CHECK_IN) == world.clock()
     assert value(world, catalog.SCHEDULING) == 1
     agrees_with_the_status(world)
+
+
+def test_what_every_builder_counts_begins_at_zero() -> None:
+    world = World()
+    world.tick()
+    counters = world.builder.around.ledger.page(NAME).counters
+    assert counters[catalog.TASKS_CLOSED.name] == {(): 0}
+    assert counters[catalog.TASKS_REFUSED.name] == {("soft",): 0, ("hard",): 0}
 
 
 def test_how_long_a_start_takes_is_told_by_the_hub_and_the_kubelet() -> None:
