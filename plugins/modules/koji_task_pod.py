@@ -59,6 +59,13 @@ options:
       - When another process has the Lease, it is waited for as long.
     type: float
     default: 300
+  turn:
+    description:
+      - After how many seconds to give way to namespaces that have builders and no scheduler, because the operator has
+        fewer workers than that. When many wait, runs are shorter, so that nobody waits for more than 100 s if possible.
+      - V(0) never gives way.
+    type: float
+    default: 0
   kubeconfig:
     description:
       - Path of a kubeconfig that names the API server itself.
@@ -77,6 +84,7 @@ EXAMPLES = r"""
   fedoraproject.koji.koji_task_pod:
     namespace: koji
     duration: 300
+    turn: 30
 
 - name: Show what would be done now
   fedoraproject.koji.koji_task_pod:
@@ -118,6 +126,11 @@ errors:
   type: dict
   returned: always
   sample: {"default": "HubUnreachable: https://koji-hub.koji.svc:8443/kojihub does not answer in time; ..."}
+gave_way_to:
+  description: Namespaces that this run ended early for.
+  type: list
+  elements: str
+  returned: always
 holder:
   description: Who has the Lease, if this run did not get it.
   type: str
@@ -152,6 +165,7 @@ try:
     from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.apiserver import ApiServer, connect
     from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import ClusterError
     from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.process import Outcome, Process
+    from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.turns import Namespaces, Turns
 
     IMPORT_ERROR = ""
 except ImportError:
@@ -173,15 +187,19 @@ def stopping() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGTERM, before)
 
 
-def schedule(cluster: ApiServer, process: Process, duration: float) -> tuple[Outcome, bool]:
+def schedule(cluster: ApiServer, process: Process, duration: float, turns: Turns | None) -> tuple[Outcome, bool]:
     """Run; -> what came of it, and whether it was a single tick."""
     if duration <= 0:
         cluster.sync()
         return process.once(), True
     cluster.start()
     try:
-        with stopping() as stopped:
-            return process.run(duration, stopped), False
+        with stopping() as stopped, turns.counted() if turns else contextlib.nullcontext(lambda: False) as over:
+            outcome = process.run(duration, lambda: stopped() or over())
+        if turns and turns.waiting:
+            outcome.gave_way_to = turns.waiting
+            process.note("WorkersShared", turns.message)
+        return outcome, False
     finally:
         cluster.stop()
 
@@ -208,6 +226,7 @@ def results(outcome: Outcome, *, single: bool) -> dict[str, Any]:
         "counts": dict(outcome.counts),
         "errors": outcome.errors,
         "holder": outcome.holder,
+        "gave_way_to": outcome.gave_way_to,
     }
     return {**returned, "actions": outcome.actions} if single else returned
 
@@ -216,7 +235,8 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     """Do what the arguments say; raises ClusterError."""
     params = module.params
     with tempfile.TemporaryDirectory(prefix="koji-task-pod-", dir=module.tmpdir) as folder:
-        cluster = ApiServer(connect(params["kubeconfig"], Path(folder) / "discovery.json"), params["namespace"])
+        client = connect(params["kubeconfig"], Path(folder) / "discovery.json")
+        cluster = ApiServer(client, params["namespace"])
         process = Process(cluster, params["namespace"], identity(), metrics=metrics_folder(os.environ))
         if module.check_mode:
             cluster.sync()
@@ -233,7 +253,8 @@ def work(module: AnsibleModule) -> dict[str, Any]:
                 outcome = drain(cluster, process, params["builder"])
                 left = {"pods_left": outcome.pods_left, "done": outcome.done}
                 return {"changed": any(outcome.actions.values()), **results(outcome, single=True), **left}
-            outcome, single = schedule(cluster, process, params["duration"])
+            turns = Turns(Namespaces(client, params["namespace"]), params["turn"]) if params["turn"] > 0 else None
+            outcome, single = schedule(cluster, process, params["duration"], turns)
             return {"changed": outcome.ticks > 0, **results(outcome, single=single)}
         finally:
             for problem in process.metrics.problems:
@@ -248,6 +269,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["scheduled", "drained"], "default": "scheduled"},
             "builder": {"type": "str"},
             "duration": {"type": "float", "default": 300.0},
+            "turn": {"type": "float", "default": 0.0},
             "kubeconfig": {"type": "path"},
         },
         required_if=[("state", "drained", ["builder"])],

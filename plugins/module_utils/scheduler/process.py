@@ -17,14 +17,13 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.conditions impo
 from ansible_collections.fedoraproject.koji.plugins.module_utils.lease import RENEW, Lease
 from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.keeper import Keeper
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import described
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import (
-    Builder,
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import Builder, Tick
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import Cluster, ClusterError
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import (
     MakeAccess,
     Surroundings,
-    Tick,
     certificate_access,
 )
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import Cluster, ClusterError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import Stop
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.report import Reporter
 
@@ -51,6 +50,7 @@ class Outcome:
     actions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     holder: str = ""  # who has the Lease, if we did not get it
+    gave_way_to: list[str] = field(default_factory=list)  # namespaces that waited for a worker
     pods_left: int = 0
     done: bool = False
 
@@ -235,6 +235,13 @@ class Process:
                 outcome.holder = self.lease.other
                 return False
             time.sleep(min(0.5, max(0.0, until - time.monotonic())))
+
+    def note(self, reason: str, message: str) -> None:
+        """An Event on each builder, after a run."""
+        resources = self.cluster.builders()
+        for name, runner in self._runners.items():
+            if name in resources:
+                runner.builder.report.note(resources[name], reason, message, time.time())
 
     # Many ticks
 

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import described
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import ClusterError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import result
+from ansible_collections.fedoraproject.koji.plugins.module_utils.sessions import Sinfo
 
 from tests.unit.scheduler.world import HOST, NAME, Killed, World
 
@@ -109,6 +110,20 @@ def test_a_task_assigned_when_a_parent_wakes_up_is_held_not_refused() -> None:
     assert world.close(parent_name)
     world.tick()
     assert world.state(other) == "OPEN"
+
+
+def test_a_task_that_a_person_assigns_to_a_full_host_is_refused_at_once() -> None:
+    world = World(slots=1)
+    running = world.task()
+    world.ticks(2)
+    world.run(running)
+    surplus = world.task()
+    world.admin.assignTask(surplus, HOST, override=True)
+    world.ticks(2)
+    assert world.state(surplus) == "FREE"
+    [refusal] = world.admin.scheduler.getTaskRefusals([["task_id", surplus]])
+    assert (refusal["soft"], refusal["msg"]) == (True, "no free slot")
+    assert world.state(running) == "OPEN"
 
 
 def test_scaling_down_refuses_the_surplus_at_once() -> None:
@@ -314,10 +329,49 @@ def test_an_unschedulable_pod_is_given_time() -> None:
     assert world.condition()["reason"] == "Unschedulable"
 
 
+def test_a_pod_that_does_not_start_in_time_says_what_its_events_say() -> None:
+    world = World(start_deadline=30)
+    task = world.task()
+    world.ticks(2)
+    world.cluster.warnings[world.pod(task)["metadata"]["uid"]] = ("FailedMount", 'configmap "site" not found')
+    world.ticks(25)
+    assert world.state(task) == "OPEN"
+    world.ticks(7)
+    assert world.state(task) == "FREE"
+    assert world.condition()["reason"] == "StartDeadlineExceeded"
+    assert 'not started within 30 s: configmap "site" not found' in world.condition()["message"]
+
+
+def test_a_pod_whose_secret_was_deleted_is_replaced_without_a_pause() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    name = f"koji-task-{task}-1"
+    world.cluster.delete_secret(name)
+    world.ticks(8)
+    assert world.pod(task)["metadata"]["deletionTimestamp"]
+    assert world.state(task) in ("FREE", "ASSIGNED")
+    assert world.condition()["status"] == "True"
+    world.cluster.remove(name)
+    world.ticks(2)
+    assert world.state(task) == "OPEN"
+
+
+def test_an_attempt_s_number_is_not_used_again_when_its_pod_vanishes() -> None:
+    world = World(task_attempts=1)
+    task = world.task()
+    world.ticks(2)
+    world.cluster.remove(world.run(task))
+    world.ticks(3)
+    assert world.state(task) == "OPEN"
+    assert list(world.cluster.all_pods) == [f"koji-task-{task}-2"]
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
         (ClusterError(403, "Forbidden", "pods is forbidden: exceeded quota: small"), "QuotaExceeded"),
+        (ClusterError(403, "Forbidden", "pods is forbidden: status unknown for quota: small"), "QuotaExceeded"),
         (ClusterError(403, "Forbidden", "violates PodSecurity restricted"), "PodRejected"),
         (ClusterError(422, "Invalid", "spec.containers[0].image: Required value"), "PodRejected"),
     ],
@@ -537,3 +591,100 @@ def test_killed_at_any_step_of_taking_a_task(calls: int, after: bool) -> None:
     assert world.state(task) == "CLOSED"
     assert not world.subsessions()
     assert set(world.cluster.secrets) == {"koji-default-session"}
+
+
+@pytest.mark.parametrize("calls", range(7))
+def test_killed_at_any_step_of_renewing_the_session(calls: int) -> None:
+    world = World({"SessionRenewalTimeout": 1})
+    world.ticks(2)
+    world.clock.tick(120)
+    world.fuse.left, world.fuse.after = calls, True
+    with pytest.raises(Killed):
+        world.ticks(5)
+    world.restart()
+    world.ticks(4)
+    assert world.condition()["status"] == "True"
+
+
+def test_an_operator_whose_address_changes_is_back_at_once_where_the_hub_checks_addresses() -> None:
+    world = World({"CheckClientIP": True})
+    world.ticks(2)
+    world.address = "10.0.0.7"
+    world.restart()
+    world.ticks(3)
+    assert world.condition()["status"] == "True"
+    assert len(world.admin.getSessionInfo(details=True, user_id=HOST)) == 1
+
+
+def test_another_hub_s_session_of_the_same_number_is_never_closed() -> None:
+    world = World()
+    world.ticks(2)
+    holder = world.hub.session(HOST)  # somebody else's, and its number is ...
+    world.builder.connection.forget()
+    world.admin.logout(world.admin.getSessionInfo(details=True, user_id=HOST)[0]["id"])
+    holder.exclusiveSession()
+    holder.host.updateHost(0, True)
+    number = holder.sinfo["session-id"]
+    world.restart()
+    world.builder.connection.sinfo = Sinfo(number, "key of another hub", HOST, "https://elsewhere/kojihub")
+    world.builder.connection.save()
+    world.restart()
+    world.ticks(3)
+    assert world.condition()["reason"] == "SessionHeld"
+    assert holder.host.getID()
+
+
+def test_a_builder_that_becomes_another_host_gives_the_old_one_s_tasks_back() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    name = world.run(task)
+    world.admin.addHost("builder-2", ["x86_64"])
+    world.admin.disableHost(HOST)
+    world.user = "builder-2"
+    world.change(user="builder-2")
+    world.restart()
+    world.tick()
+    assert world.state(task) in {"FREE", "ASSIGNED"}
+    assert not world.admin.getSessionInfo(details=True, user_id=HOST)
+    assert world.builder.hub is not None
+    assert world.builder.hub.host_id == world.admin.getHost("builder-2")["id"]
+    assert "deletionTimestamp" in world.cluster.all_pods[name]["metadata"]
+
+
+def test_a_login_that_was_cut_off_leaves_no_session() -> None:
+    world = World()
+    world.fuse.left, world.fuse.after = 1, True  # killed after the login, before the key is saved
+    with pytest.raises(Killed):
+        world.tick()
+    [stray] = world.admin.getSessionInfo(details=True, user_id=HOST)
+    world.restart()
+    world.ticks(5)
+    assert len(world.admin.getSessionInfo(details=True, user_id=HOST)) == 2, "it may be in use: too young to tell"
+    world.ticks(70)
+    [ours] = world.admin.getSessionInfo(details=True, user_id=HOST)
+    assert ours["id"] == world.session != stray["id"]
+
+
+def test_whoever_waits_for_the_lock_keeps_their_session() -> None:
+    world = World()
+    world.tick()
+    waiting = world.hub.session(HOST)
+    for _ in range(150):
+        with contextlib.suppress(koji.AuthLockError):
+            waiting.exclusiveSession()
+        world.tick()
+        if world.clock.now % 30 < 1:
+            world.restart()
+    assert waiting.sinfo["session-id"] in {s["id"] for s in world.admin.getSessionInfo(details=True, user_id=HOST)}
+
+
+def test_subsessions_of_a_session_that_was_forced_away_are_closed() -> None:
+    world = World()
+    world.task()
+    world.ticks(2)
+    thief = world.hub.session(HOST)
+    thief.exclusiveSession(force=True)
+    thief.logout()
+    world.ticks(90)
+    assert {s["master"] for s in world.admin.getSessionInfo(details=True, user_id=HOST)} <= {None, world.session}
