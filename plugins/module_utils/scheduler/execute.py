@@ -364,7 +364,8 @@ class Executor:
         reason = ""
         if failures:
             error = failures[0].error
-            self.pause(error.refusal or error.reason, error.message)
+            reason = error.refusal or error.reason
+            self.pause(reason, error.message)
             self.save()
         self.hub.release(task_ids, {}, {})
         self.done.tally("freed", reason, len(task_ids) - len(without_session))
