@@ -140,7 +140,7 @@ class Operator:
     def _env(self) -> dict[str, Any]:
         path = f"{CHECKOUT}:{self._environ.get('PYTHONPATH', '')}".rstrip(":")
         metrics = {"KOJI_OPERATOR_METRICS_DIR": str(self.metrics)}
-        return {**metrics, **self._environ, "PYTHONPATH": path, "TMPDIR": str(self._folder)}
+        return {**self._environ, **metrics, "PYTHONPATH": path, "TMPDIR": str(self._folder)}
 
 
 def _listens(port: int) -> bool:

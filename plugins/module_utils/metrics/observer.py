@@ -55,6 +55,11 @@ class Observer:
         """The builder is there."""
         self.page.seen = now
 
+    def unusable(self, now: float) -> None:
+        """The builder is there, but its settings can't be used."""
+        self.seen(now)
+        self.page.set(catalog.SCHEDULING, 0.0)
+
     def retire(self) -> None:
         """The builder is gone."""
         self.page.retire()

@@ -271,6 +271,13 @@ def test_a_folder_that_can_not_be_used_costs_no_task(tmp_path: Path) -> None:
     assert len(process.metrics.problems) == 1
 
 
+def test_a_builder_whose_settings_are_no_good_is_counted_as_failing(tmp_path: Path) -> None:
+    world = LiveWorld()
+    world.cluster.maps["koji-default-builder"]["data"]["pod.json"] = "{}"
+    Process(world.cluster, "ns", "me", world.process()._around.make_access, tmp_path).once()
+    assert read(tmp_path / "ns.json").pages[NAME].gauges == {catalog.SCHEDULING.name: {(): 0.0}}
+
+
 def test_a_builder_without_a_session_is_counted_as_failing(tmp_path: Path) -> None:
     def broken(*_: Any) -> Any:
         raise HubError("SecretMissing", "Secret client does not exist")
