@@ -62,6 +62,12 @@ class Operator:
         """Return its temporary folder, for those who stop it by its id."""
         return self._folder
 
+    @property
+    def metrics(self) -> Path:
+        """Return the folder of its runs' metrics; AssertionError before it is started."""
+        assert self._folder is not None
+        return self._folder / "metrics"
+
     def start(self) -> None:
         """Start it and wait until its proxy answers. AssertionError if it can't."""
         _assert_free(PROXY_PORT)
@@ -133,7 +139,8 @@ class Operator:
 
     def _env(self) -> dict[str, Any]:
         path = f"{CHECKOUT}:{self._environ.get('PYTHONPATH', '')}".rstrip(":")
-        return {**self._environ, "PYTHONPATH": path, "TMPDIR": str(self._folder)}
+        metrics = {"KOJI_OPERATOR_METRICS_DIR": str(self.metrics)}
+        return {**self._environ, **metrics, "PYTHONPATH": path, "TMPDIR": str(self._folder)}
 
 
 def _listens(port: int) -> bool:
