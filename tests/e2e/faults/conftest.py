@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.e2e.operator import Operator
 
 CLAIM = "postgresql"
+# Sessions can expire, as on a hub with the default settings; no test lasts so long unless it turns the clock.
+HUB_CONF = {"SessionRenewalTimeout": 1440}
 SITE = "site"
 SLOTS = 4
 # Runners wait a minute between attempts to reach a hub that is down, as kojid does; no test waits for that.
@@ -36,7 +38,7 @@ def package_namespace(kube: Kube, request: pytest.FixtureRequest) -> Iterator[st
 @pytest.fixture(scope="package")
 def hub(kube: Kube, operator: Operator, package_namespace: str, tmp_path_factory: pytest.TempPathFactory) -> Hub:
     """A hub whose database outlives PostgreSQL's pod."""
-    return database_hub(kube, package_namespace, tmp_path_factory)
+    return database_hub(kube, package_namespace, tmp_path_factory, HUB_CONF)
 
 
 def database_hub(

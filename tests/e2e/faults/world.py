@@ -99,7 +99,9 @@ class World:
     def task(self, seconds: float = 1, method: str = "sleep", *args: Any, **options: Any) -> int:
         """Make a task on the hub: `sleep [seconds]`, or `method` with `args`; `options` as makeTask has them."""
         self.settled_since = False
-        task: int = self.session.makeTask(method, list(args) or [seconds], **options)
+        task: int = self.session.makeTask(
+            method, [seconds] if method == "sleep" and not args else list(args), **options
+        )
         return task
 
     def tasks(self, count: int, seconds: float = 1, **options: Any) -> list[int]:
@@ -252,6 +254,19 @@ class World:
             return len(ready) == replicas and (replicas > 0 or not pods())
 
         self.kube.wait_for(done, SOON, f"{deployment} has {replicas} pods", pods)
+
+    def host_session(self) -> koji.ClientSession:
+        """Log in as the builder's host, with its certificate, as somebody's kojid would."""
+        self.settled_since = False
+        pem = self.folder / "host.pem"
+        pem.touch(0o600)
+        pem.write_bytes(self.kube.secret(self.namespace, f"koji-{self.name}-client-cert")["client.pem"])
+        return self.hub.session(pem)
+
+    def master(self) -> int:
+        """The id of the builder's exclusive session."""
+        (master,) = (session for session, exclusive in self.ledger.masters(self.name) if exclusive)
+        return master
 
     def clear(self) -> None:
         """Take all of the hub's faults back."""
