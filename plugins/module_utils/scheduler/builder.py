@@ -200,6 +200,7 @@ class Builder:
             return self._leave_without_session()
         hub = self.hub
         assert hub is not None  # noqa: S101 (for mypy)
+        self.connection.keep()
         # Before the hub is asked: a pod that has ended by now, and whose task is still open THEN, has crashed.
         pods = self.cluster.pods(self.settings.name)
         self._inspect(hub, pods)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils.lease import Lease, identity
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.apiserver import ApiServer, connect
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import Builder
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import Connection
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import Hub
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.process import Process
 from ansible_collections.fedoraproject.koji.plugins.modules.koji_task_pod import stopping
@@ -45,6 +45,10 @@ def _label(wanted: int, args: tuple[Any, ...], _result: Any) -> bool:
     return bool(args[0]["metadata"]["labels"].get("koji-task") == str(wanted))
 
 
+def _name(wanted: int, args: tuple[Any, ...], _result: Any) -> bool:
+    return str(args[0]).startswith(f"koji-task-{wanted}-")
+
+
 def _released(wanted: int, args: tuple[Any, ...], _result: Any) -> bool:
     return wanted in args[0] or wanted in args[1]
 
@@ -54,17 +58,18 @@ STEPS = {
     "leased": Step(Lease, "acquire", lambda _wanted, _args, result: bool(result)),
     "assigned": Step(Hub, "check_in", lambda wanted, _args, there: wanted in {task.id for task in there.assigned}),
     "opened": Step(Hub, "open", lambda wanted, args, _result: wanted in args[0]),
-    "pod-made": Step(ApiServer, "create_pod", _label),
     "secret-made": Step(ApiServer, "create_secret", _label),
+    "pod-made": Step(ApiServer, "create_pod", _label),
+    "secret-given": Step(ApiServer, "give_secret", _name),
     # Giving one back
     "revoked": Step(Hub, "revoke", lambda wanted, args, _result: wanted in args[0]),
     "written": Step(Hub, "release", _released, before=True),
     "freed": Step(Hub, "release", _released),
-    "recorded": Step(ApiServer, "annotate_pod", lambda wanted, args, _: args[0].startswith(f"koji-task-{wanted}-")),
+    "recorded": Step(ApiServer, "annotate_pod", _name),
     # One that lives on, until SIGTERM
     "never": Step(Hub, "check_in", lambda *_: False),
     # Making a session
-    "session-written": Step(Builder, "_save_session", lambda *_: True),
+    "session-written": Step(Connection, "_save_session", lambda *_: True),
 }
 
 

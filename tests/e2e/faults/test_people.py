@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.bad_input.world import copied_secret
 from tests.e2e.resources import READY, SOON, builder
 
 from .world import TASK
@@ -142,3 +143,24 @@ def test_the_builder_is_replaced_by_one_of_another_name(world: World) -> None:
     world.ready()
     world.settled(closed=[running, task])
     assert world.ledger.history(running) == ONCE
+
+
+@pytest.mark.fault("namespace-deleted")
+def test_the_namespace_is_deleted(world: World, namespace: str) -> None:
+    """A builder in a namespace of its own, its hub elsewhere."""
+    kube = world.kube
+    kube.apply(copied_secret(kube, "koji-hub-admin", "admin", world.namespace, namespace))
+    kube.apply(copied_secret(kube, "koji-hub-ca-cert", "hub-ca", world.namespace, namespace))
+    spec = {"hub_host": world.hub.url, "admin_secret": "admin", "cacert_secret": "hub-ca", "channels": ["createrepo"]}
+    kube.apply(builder("short-lived", namespace, **spec))
+    kube.wait_condition("KojiBuilder", "short-lived", namespace, READY)
+    task = world.task(60, channel="createrepo")
+    kube.wait_for(
+        lambda: [pod for pod in kube.find("Pod", namespace, "koji-task") if pod["status"].get("phase") == "Running"],
+        SOON,
+        "its pod runs",
+    )
+    kube.delete("Namespace", namespace, timeout=READY)
+    # Its runner gave it back.
+    world.is_now(task, "FREE")
+    world.settled(queued=[task])

@@ -635,3 +635,20 @@ def test_subsessions_of_a_session_that_was_forced_away_are_closed() -> None:
     thief.logout()
     world.ticks(90)
     assert {s["master"] for s in world.admin.getSessionInfo(details=True, user_id=HOST)} <= {None, world.session}
+
+
+def test_a_session_secret_that_somebody_deleted_or_changed_is_written_again() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    name = "koji-default-session"
+    written = world.cluster.secrets[name]["data"]["session.json"]
+    for damage in (world.cluster.secrets.pop, lambda name: world.cluster.secrets[name]["data"].clear()):
+        damage(name)
+        world.clock.tick(10)
+        world.tick()
+        assert world.cluster.secrets[name]["data"]["session.json"] == written
+    # So the next process can resume it, and the pod goes on.
+    world.restart()
+    world.tick()
+    assert world.close(world.run(task))
