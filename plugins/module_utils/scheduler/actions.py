@@ -78,9 +78,10 @@ class Take:
 
 @dataclass(frozen=True)
 class Hold:
-    """Leave a task ASSIGNED: a slot is about to be free."""
+    """Leave a task ASSIGNED: a slot is about to be free. `surplus`: more than the hub was told that may come."""
 
     task_id: int
+    surplus: bool = False
 
 
 @dataclass(frozen=True)

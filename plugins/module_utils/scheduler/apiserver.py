@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+WARNING = 500  # characters of an event's message
+
 
 def connect(kubeconfig: str | None, cache: Path) -> DynamicClient:
     """A client of the API server itself.
@@ -246,18 +248,18 @@ class ApiServer:
                 _request_timeout=TIMEOUT,
             )
 
-    def pod_warning(self, name: str) -> tuple[str, str]:
+    def pod_warning(self, uid: str) -> tuple[str, str]:
         with contextlib.suppress(ClusterError), translated():
             answer = self._events.get(
                 namespace=self.namespace,
-                field_selector=f"involvedObject.kind=Pod,involvedObject.name={name},type=Warning",
+                field_selector=f"involvedObject.uid={uid},type=Warning",
                 serialize=False,
                 _request_timeout=TIMEOUT,
             )
             events = json.loads(answer.data)["items"]
             if events:
                 newest = max(events, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
-                return newest.get("reason") or "", (newest.get("message") or "").strip()
+                return newest.get("reason") or "", (newest.get("message") or "").strip()[:WARNING]
         return "", ""
 
     def get_pod(self, name: str) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,8 @@ import koji
 from ansible_collections.fedoraproject.koji.plugins.module_utils.conditions import Condition
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HUB_ERRORS, HubError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.observer import Observer
-from ansible_collections.fedoraproject.koji.plugins.module_utils.pods import Trouble, manifest
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import Action, Hold
+from ansible_collections.fedoraproject.koji.plugins.module_utils.pods import manifest
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import Action, Hold, Take
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import QUOTA, REJECTED, ClusterError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import Connection, Surroundings
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.execute import Executor, Memory
@@ -29,6 +30,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.plan 
     strangers,
 )
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.report import Reporter, stamp
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.slow import SlowStarts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,14 +65,18 @@ class Builder:
         self.report = Reporter(around.cluster, settings.name)
         self.observer = Observer(around.ledger, settings.name)
         self.memory = Memory()
+        self.slow = SlowStarts(around.cluster, settings.name)
         self.connection = Connection(settings, around, self.observer.request)
         self.removed = False  # its ConfigMap is gone
         self._unsure = True  # a run or a call was cut off: subsessions may be left that no pod has
         self._look_again_at: float | None = None  # other sessions of the host's user are too young yet to be closed
         self._without_secret: frozenset[str] = frozenset()
         self._lingering: dict[int, float] = {}
+        self._attempted: dict[int, int] = {}
         self._held: dict[int, float] = {}
         self._reported_slots = 0
+        self._reported_jobs = 0
+        self._surplus: frozenset[int] = frozenset()
         self._failures = 0
         self._retry_at = 0.0
         self._error: HubError | None = None
@@ -202,26 +208,26 @@ class Builder:
         assert hub is not None  # noqa: S101 (for mypy)
         self.connection.keep()
         # Before the hub is asked: a pod that has ended by now, and whose task is still open THEN, has crashed.
-        pods = self.cluster.pods(self.settings.name)
+        pods = self.slow.explained(self.cluster.pods(self.settings.name), now, self.settings.start_deadline)
         self._inspect(hub, pods)
         self.observer.pods(pods)
         self._started(pods)
         self._probe(pods, now)
-        pods = self._with_warnings(pods, now)
         accepting, why_not = self._accepting(now, leaving=leaving)
         draining = leaving or self.settings.paused or self.settings.slots == 0
         self.state.drain(now if draining else None)
         slots = self._slots(pods) if accepting else 0
-        there = hub.check_in(
-            float(self.report.running), ready=accepting and slots > 0, maxjobs=slots + self.report.waiting
-        )
+        jobs = slots + self.report.waiting
+        there = hub.check_in(float(self.report.running), ready=accepting and slots > 0, maxjobs=jobs)
         if self.settings.by_channel:
             hub.learn_channels(task.channel_id for task in there.assigned)
         states = hub.states(strangers(there.open, pods))
         view = self._view(
-            (hub.session_id, hub.host_id), there, states, pods, now, slots=slots, accepting=accepting, why_not=why_not
-        )
+            (hub.session_id, hub.host_id), there, states, pods, now, slots=slots, accepting=accepting, why_not=why_not,
+            jobs=max(jobs, self._reported_jobs),
+        )  # fmt: skip
         view = replace(view, bound=self._bound(hub, view))
+        self._reported_jobs = jobs
         executor = Executor(
             self.settings,
             hub,
@@ -291,15 +297,6 @@ class Builder:
             if backoff.reason == REJECTED or not any(pod.alive for pod in pods):
                 self.state.resume()
 
-    def _with_warnings(self, pods: list[TaskPod], now: float) -> list[TaskPod]:
-        """Pods that have not started in time, and whose status does not say why, with what their events say."""
-        found = []
-        for pod in pods:
-            late = pod.phase == "Pending" and pod.trouble is None and now - pod.created > self.settings.start_deadline
-            reason, message = self.cluster.pod_warning(pod.name) if late and pod.deleting is None else ("", "")
-            found.append(replace(pod, trouble=Trouble(reason, message, wait=True)) if reason else pod)
-        return found
-
     def _slots(self, pods: list[TaskPod]) -> int:
         """Slots to offer. After start-up trouble one pod at a time tries whether it is over."""
         if not self.state.backoff.step:
@@ -339,6 +336,7 @@ class Builder:
         slots: int,
         accepting: bool,
         why_not: str,
+        jobs: int = sys.maxsize,
     ) -> View:
         present = {pod.subsession for pod in pods}
         orphaned = {
@@ -353,6 +351,7 @@ class Builder:
             host_id=ids[1],
             slots=slots,
             reported_slots=self._reported_slots,
+            reported_jobs=jobs,
             accepting=accepting,
             why_not=why_not,
             task_attempts=self.settings.task_attempts,
@@ -366,9 +365,11 @@ class Builder:
             states=states,
             lingering=self._lingering,
             held=self._held,
+            surplus=self._surplus,
             revoked=frozenset(self.memory.revoked),
             orphaned=orphaned,
             without_secret=self._without_secret,
+            attempted=self._attempted,
         )
 
     def _count(self, executor: Executor, resource: Mapping[str, Any] | None, now: float) -> None:
@@ -383,14 +384,21 @@ class Builder:
         self.memory.counted &= uids
         self.memory.given_back &= {(pod.task_id, pod.attempt) for pod in pods}
         self.memory.deleted = {uid: when for uid, when in self.memory.deleted.items() if uid in uids}
-        held = {action.task_id for action in actions if isinstance(action, Hold)}
+        held = {action.task_id: action.surplus for action in actions if isinstance(action, Hold)}
         self._held = {task: self._held.get(task, now) for task in held}
+        self._surplus = frozenset(task for task, surplus in held.items() if surplus)
         self._lingering = {task: self._lingering.get(task, now) for task in view.states}
         present = {pod.subsession: pod.task_id for pod in pods if pod.subsession is not None}
         ours = {s: t for s, t in present.items() if s not in self.memory.revoked}
         self.memory.seen = {**{s: t for s, t in self.memory.seen.items() if s not in self.memory.revoked}, **ours}
         self.memory.revoked &= present.keys() | self.memory.seen.keys()
         self._without_secret &= {pod.name for pod in pods}
+        here = {task.id: self._attempted.get(task.id, 0) for task in there.open}
+        here |= {action.task_id: action.attempt for action in actions if isinstance(action, Take)}
+        for pod in pods:
+            if pod.task_id in here:
+                here[pod.task_id] = max(here[pod.task_id], pod.attempt)
+        self._attempted = here
         self._reported_slots = view.slots
         self.report.waiting = sum(task.waiting for task in there.open)
         self.report.running = len(there.open) - self.report.waiting

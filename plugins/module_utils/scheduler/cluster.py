@@ -29,8 +29,10 @@ class ClusterError(Exception):
 
     @property
     def quota(self) -> bool:
-        """Whether a ResourceQuota is used up: later it may work."""
-        return self.status == FORBIDDEN and "exceeded quota" in self.message
+        """Whether a ResourceQuota is used up, or so new that nobody has counted yet: later it may work."""
+        return self.status == FORBIDDEN and any(
+            words in self.message for words in ("exceeded quota", "status unknown for quota")
+        )
 
     @property
     def template(self) -> bool:
@@ -79,7 +81,7 @@ class Cluster(LeaseStore, Protocol):
     def try_pod(self, manifest: Mapping[str, Any]) -> None:
         """Ask whether it would be admitted (dryRun); ClusterError if not."""
 
-    def pod_warning(self, name: str) -> tuple[str, str]:
+    def pod_warning(self, uid: str) -> tuple[str, str]:
         """Reason and message of the newest Warning event about a pod; ('', '') if there is none."""
 
     def get_pod(self, name: str) -> dict[str, Any] | None:

@@ -74,6 +74,7 @@ class View:
     host_id: int
     slots: int  # usable now; 0 when there is none to be had
     reported_slots: int  # what the hub was told last, and assigned on the strength of
+    reported_jobs: int  # the same as maxjobs, the larger one of this check-in and the last
     accepting: bool
     why_not: str  # why it takes no tasks, if so
     task_attempts: int
@@ -87,10 +88,12 @@ class View:
     states: Mapping[int, TaskState] = field(default_factory=dict)
     lingering: Mapping[int, float] = field(default_factory=dict)  # task id -> since when it is not open any more
     held: Mapping[int, float] = field(default_factory=dict)  # task id -> since when it is held
+    surplus: frozenset[int] = frozenset()  # held ones that the hub's scheduler can't have assigned: a person did
     revoked: frozenset[int] = frozenset()  # subsessions that are closed for certain
     orphaned: Mapping[int, int] = field(default_factory=dict)  # subsession -> task id, of pods that have vanished
     without_secret: frozenset[str] = frozenset()  # pending pods without a Secret
     bound: Mapping[int, str] = field(default_factory=dict)  # denied, but open subsessions -> address they are bound to
+    attempted: Mapping[int, int] = field(default_factory=dict)  # task id -> attempt of its newest pod, perhaps gone
 
 
 def plan(view: View) -> list[Action]:
@@ -194,7 +197,8 @@ class _Plan:
         pod = self.newest.get(task.id)
         if pod is None:
             message = "no pod runs it: it was deleted, or the scheduler was killed before making one"
-            self.releases.append(Free(task.id, "NoPod", message, confirm=True))
+            attempt = self.view.attempted.get(task.id, 0)
+            self.releases.append(Free(task.id, "NoPod", message, attempt=attempt, confirm=True))
         elif pod.session != self.view.session:
             self._drop_carrier(pod, "SessionLost", "the builder's hub session was replaced, and with it the pod's")
         elif not pod.alive:
@@ -260,6 +264,10 @@ class _Plan:
         busy = {pod.task_id for pod in alive}
         used = sum(pod.task_id not in waiting for pod in alive)
         shrunk = self.view.slots < self.view.reported_slots
+        fresh = [task.id for task in self.view.assigned if task.id not in self.view.held]
+        # A task that ended while the hub was asked counts once too often: a surplus is believed the second time.
+        over = len(self.view.open) + len(self.view.assigned) - self.view.reported_jobs
+        surplus = set(fresh[-over:]) if over > 0 else set()
         actions: list[Action] = []
         for task in self.view.assigned:
             since = self.view.held.get(task.id, self.view.now)
@@ -272,12 +280,12 @@ class _Plan:
             elif task.id not in busy and used < self.view.slots:
                 actions.append(Take(task.id, task.method, self._next_attempt(task.id)))
                 used += 1
-            elif (shrunk and used >= self.view.slots) or self.view.now - since > HOLD:
+            elif (shrunk and used >= self.view.slots) or task.id in self.view.surplus or self.view.now - since > HOLD:
                 actions.append(Refuse(task.id, "no free slot"))
             else:
                 # A pod about to end, or a parent that has just woken up, has the slot: a refusal would keep the
                 # task away from this host for SoftRefusalTimeout (900 s).
-                actions.append(Hold(task.id))
+                actions.append(Hold(task.id, surplus=task.id in surplus))
         return actions
 
     def _counted(self, task_id: int) -> int:

@@ -110,22 +110,6 @@ def test_a_queued_task_gets_a_higher_priority(world: World) -> None:
     assert urgent in opened[:4]  # four slots
 
 
-@pytest.mark.fault("builder-deleted")
-def test_the_builder_is_deleted_and_created_again(world: World) -> None:
-    running = world.task(4)
-    world.running(running)
-    world.kube.delete("KojiBuilder", world.name, world.namespace)
-    queued = world.task(1)
-    world.ended(running)
-    world.kube.wait_gone("KojiBuilder", world.name, world.namespace, READY)
-    assert world.ledger.state(queued) == "FREE"
-    assert world.ledger.masters(world.name) == []
-    world.apply()
-    world.ready()
-    world.settled(closed=[running, queued])
-    assert world.ledger.history(running) == ONCE
-
-
 @pytest.mark.fault("builder-renamed")
 def test_the_builder_is_replaced_by_one_of_another_name(world: World) -> None:
     running = world.task(4)

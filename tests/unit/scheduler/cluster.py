@@ -36,7 +36,7 @@ class MemoryCluster:
         self.refuse: dict[str, ClusterError] = {}
         self.most_alive = 0
         self.gone: list[TaskPod] = []  # ended and deleted, not yet asked for
-        self.warnings: dict[str, tuple[str, str]] = {}  # pod -> reason and message of its newest event
+        self.warnings: dict[str, tuple[str, str]] = {}  # pod uid -> reason, message of its newest event
         self._ids = itertools.count(1)
 
     def _do(self, name: str) -> None:
@@ -108,8 +108,8 @@ class MemoryCluster:
     def try_pod(self, manifest: Mapping[str, Any]) -> None:
         self._do("try_pod")
 
-    def pod_warning(self, name: str) -> tuple[str, str]:
-        return self.warnings.get(name, ("", ""))
+    def pod_warning(self, uid: str) -> tuple[str, str]:
+        return self.warnings.get(uid, ("", ""))
 
     def get_pod(self, name: str) -> dict[str, Any] | None:
         return copy.deepcopy(self.all_pods.get(name))

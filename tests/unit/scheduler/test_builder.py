@@ -112,6 +112,20 @@ def test_a_task_assigned_when_a_parent_wakes_up_is_held_not_refused() -> None:
     assert world.state(other) == "OPEN"
 
 
+def test_a_task_that_a_person_assigns_to_a_full_host_is_refused_at_once() -> None:
+    world = World(slots=1)
+    running = world.task()
+    world.ticks(2)
+    world.run(running)
+    surplus = world.task()
+    world.admin.assignTask(surplus, HOST, override=True)
+    world.ticks(2)
+    assert world.state(surplus) == "FREE"
+    [refusal] = world.admin.scheduler.getTaskRefusals([["task_id", surplus]])
+    assert (refusal["soft"], refusal["msg"]) == (True, "no free slot")
+    assert world.state(running) == "OPEN"
+
+
 def test_scaling_down_refuses_the_surplus_at_once() -> None:
     world = World(slots=2)
     world.task()
@@ -315,10 +329,49 @@ def test_an_unschedulable_pod_is_given_time() -> None:
     assert world.condition()["reason"] == "Unschedulable"
 
 
+def test_a_pod_that_does_not_start_in_time_says_what_its_events_say() -> None:
+    world = World(start_deadline=30)
+    task = world.task()
+    world.ticks(2)
+    world.cluster.warnings[world.pod(task)["metadata"]["uid"]] = ("FailedMount", 'configmap "site" not found')
+    world.ticks(25)
+    assert world.state(task) == "OPEN"
+    world.ticks(7)
+    assert world.state(task) == "FREE"
+    assert world.condition()["reason"] == "StartDeadlineExceeded"
+    assert 'not started within 30 s: configmap "site" not found' in world.condition()["message"]
+
+
+def test_a_pod_whose_secret_was_deleted_is_replaced_without_a_pause() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    name = f"koji-task-{task}-1"
+    world.cluster.delete_secret(name)
+    world.ticks(8)
+    assert world.pod(task)["metadata"]["deletionTimestamp"]
+    assert world.state(task) in ("FREE", "ASSIGNED")
+    assert world.condition()["status"] == "True"
+    world.cluster.remove(name)
+    world.ticks(2)
+    assert world.state(task) == "OPEN"
+
+
+def test_an_attempt_s_number_is_not_used_again_when_its_pod_vanishes() -> None:
+    world = World(task_attempts=1)
+    task = world.task()
+    world.ticks(2)
+    world.cluster.remove(world.run(task))
+    world.ticks(3)
+    assert world.state(task) == "OPEN"
+    assert list(world.cluster.all_pods) == [f"koji-task-{task}-2"]
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
         (ClusterError(403, "Forbidden", "pods is forbidden: exceeded quota: small"), "QuotaExceeded"),
+        (ClusterError(403, "Forbidden", "pods is forbidden: status unknown for quota: small"), "QuotaExceeded"),
         (ClusterError(403, "Forbidden", "violates PodSecurity restricted"), "PodRejected"),
         (ClusterError(422, "Invalid", "spec.containers[0].image: Required value"), "PodRejected"),
     ],
