@@ -71,6 +71,7 @@ class Builder:
         self._unsure = True  # a run or a call was cut off: subsessions may be left that no pod has
         self._look_again_at: float | None = None  # other sessions of the host's user are too young yet to be closed
         self._without_secret: frozenset[str] = frozenset()
+        self._dead: frozenset[int] = frozenset()  # subsessions of pods that the hub does not know any more
         self._lingering: dict[int, float] = {}
         self._attempted: dict[int, int] = {}
         self._held: dict[int, float] = {}
@@ -125,7 +126,10 @@ class Builder:
         # A pod that a killed run was just about to make would work with one of these.
         claimed = {pod.subsession for pod in pods}
         try:
-            self.memory.revoked |= hub.revoke([child for child in hub.children() if child not in claimed])
+            children = hub.children()
+            self.memory.revoked |= hub.revoke([child for child in children if child not in claimed])
+            # Those of a session that expired have gone with it, and are not back with its renewal.
+            self._dead = frozenset(one for one in claimed if one is not None and one not in children)
             self._close_strays(hub, STRAY)
         except koji.AuthError:
             raise
@@ -226,7 +230,7 @@ class Builder:
             (hub.session_id, hub.host_id), there, states, pods, now, slots=slots, accepting=accepting, why_not=why_not,
             jobs=max(jobs, self._reported_jobs),
         )  # fmt: skip
-        view = replace(view, bound=self._bound(hub, view))
+        view = replace(view, bound=self._bound(hub, view), dead=self._dead)
         self._reported_jobs = jobs
         executor = Executor(
             self.settings,

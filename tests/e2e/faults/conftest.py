@@ -12,7 +12,7 @@ from tests.e2e.conftest import _new_namespace
 from tests.e2e.hub import Hub, deploy_hub
 
 from .ledger import Ledger
-from .world import World
+from .world import CLAIM, HUB_CONF, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from tests.e2e.kube import Kube
     from tests.e2e.operator import Operator
 
-CLAIM = "postgresql"
-# Sessions can expire, as on a hub with the default settings; no test lasts so long unless it turns the clock.
-HUB_CONF = {"SessionRenewalTimeout": 1440}
 SITE = "site"
 SLOTS = 4
 # Runners wait a minute between attempts to reach a hub that is down, as kojid does; no test waits for that.

@@ -135,3 +135,15 @@ def test_the_hosts_user_is_disabled_and_enabled(world: World) -> None:
     world.ended(running)
     world.settled(closed=[running])
     assert len(world.ledger.masters(world.name)) == 1
+
+
+@pytest.mark.fault("check-client-ip")
+def test_the_hub_binds_sessions_to_an_address(world: World) -> None:
+    world.hub_conf(CheckClientIP=True)
+    task = world.task(1)
+    said = world.scheduling("False", "CheckClientIP")
+    assert "CheckClientIP = False" in said["message"]
+    world.event("CheckClientIP")
+    world.hub_conf()
+    world.ended(task)
+    world.settled(closed=[task])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import koji
 
 from tests.e2e.bad_input.world import clear_faults, inject
+from tests.e2e.hub import deploy_hub
 from tests.e2e.kube import condition
 from tests.e2e.operator import CHECKOUT
 from tests.e2e.resources import READY, SOON, builder
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
     from .ledger import Ledger
 
+CLAIM = "postgresql"  # the database's PVC
+# Sessions can expire, as on a hub with the default settings; no test lasts so long unless it turns the clock.
+HUB_CONF = {"SessionRenewalTimeout": 1440}
 SCHEDULE = "koji-schedule"  # the ConfigMap that the periodic playbook is run for
 TASK = 90.0  # seconds that a short task may take, with its retries, on a busy machine
 
@@ -254,6 +258,13 @@ class World:
             return len(ready) == replicas and (replicas > 0 or not pods())
 
         self.kube.wait_for(done, SOON, f"{deployment} has {replicas} pods", pods)
+
+    def hub_conf(self, **options: Any) -> None:
+        """Give the hub other settings, over its usual ones, and wait until it has them."""
+        self.settled_since = False
+        deploy_hub(self.kube, self.namespace, self.hub.ca.parent, {**HUB_CONF, **options}, database_claim=CLAIM)
+        self.kube.kubectl("rollout", "status", "deployment/koji-hub", "-n", self.namespace, f"--timeout={SOON}s")
+        self._session = None
 
     def host_session(self) -> koji.ClientSession:
         """Log in as the builder's host, with its certificate, as somebody's kojid would."""

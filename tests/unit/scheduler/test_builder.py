@@ -467,6 +467,26 @@ def test_an_expired_session_is_renewed() -> None:
     assert world.condition()["status"] == "True"
 
 
+def test_a_session_that_expires_takes_those_of_the_pods_along_and_their_tasks_run_again() -> None:
+    world = World({"SessionRenewalTimeout": 30}, task_attempts=1)
+    task = world.task()
+    world.ticks(2)
+    name = world.run(task)
+    session = world.session
+    world.clock.tick(1801)
+    world.admin = world.hub.admin()  # that of the test has expired too
+    world.ticks(4)
+    world.cluster.remove(name)
+    world.ticks(3)
+    assert world.session == session
+    assert "SessionLost" in str(world.cluster.events)
+    # Nobody's fault: it does not count, even where one attempt is all there is.
+    assert world.close(world.run(task, 2))
+    world.ticks(2)
+    assert world.state(task) == "CLOSED"
+    assert not world.subsessions()
+
+
 def test_a_hub_that_is_down_is_said_so_and_found_again() -> None:
     world = World()
     task = world.task()
