@@ -86,7 +86,7 @@ def test_the_hub_hangs(world: World) -> None:
     task = world.task(2)
     world.running(task)
     # Longer than the scheduler waits for an answer (20 s), the runner waits for its own.
-    world.inject(kind="slow", seconds=24, method="host.updateHost", user=world.name, times=2)
+    world.inject(kind="slow", seconds=24, method="host.updateHost", user=world.name, times=1)
     world.scheduling("False", "HubUnreachable")
     world.event("HubUnreachable", "in time")
     world.clear()
