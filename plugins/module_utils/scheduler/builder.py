@@ -183,7 +183,7 @@ class Builder:
             (hub.session_id, hub.host_id), there, states, pods, now, slots=slots, accepting=accepting, why_not=why_not,
             jobs=max(jobs, self._reported_jobs),
         )  # fmt: skip
-        view = replace(view, bound=self._bound(hub, view))
+        view = replace(view, bound=self._bound(hub, view), dead=self.leftovers.dead)
         self._reported_jobs = jobs
         executor = Executor(
             self.settings,

@@ -551,6 +551,26 @@ def test_an_expired_session_is_renewed() -> None:
     assert world.condition()["status"] == "True"
 
 
+def test_a_session_that_expires_takes_those_of_the_pods_along_and_their_tasks_run_again() -> None:
+    world = World({"SessionRenewalTimeout": 30}, task_attempts=1)
+    task = world.task()
+    world.ticks(2)
+    name = world.run(task)
+    session = world.session
+    world.clock.tick(1801)
+    world.admin = world.hub.admin()  # that of the test has expired too
+    world.ticks(4)
+    world.cluster.remove(name)
+    world.ticks(3)
+    assert world.session == session
+    assert "SessionLost" in str(world.cluster.events)
+    # Nobody's fault: it does not count, even where one attempt is all there is.
+    assert world.close(world.run(task, 2))
+    world.ticks(2)
+    assert world.state(task) == "CLOSED"
+    assert not world.subsessions()
+
+
 def test_a_hub_that_is_down_is_said_so_and_found_again() -> None:
     world = World()
     task = world.task()
@@ -1146,12 +1166,18 @@ def test_a_session_that_waits_for_the_lock_does_not_get_out_of_step() -> None:
     assert world.session != ours
 
 
-def test_a_session_secret_that_somebody_deletes_is_written_again() -> None:
+def test_a_session_secret_that_somebody_deleted_or_changed_is_written_again() -> None:
     world = World()
+    task = world.task()
     world.ticks(2)
-    before = world.session
-    del world.cluster.secrets["koji-default-session"]
-    world.ticks(32)
+    name = "koji-default-session"
+    written = world.cluster.secrets[name]["data"]["session.json"]
+    for damage in (world.cluster.secrets.pop, lambda name: world.cluster.secrets[name]["data"].clear()):
+        damage(name)
+        world.clock.tick(10)
+        world.tick()
+        assert world.cluster.secrets[name]["data"]["session.json"] == written
+    # So the next process can resume it, and the pod goes on.
     world.restart()
-    world.ticks(2)
-    assert world.session == before
+    world.tick()
+    assert world.close(world.run(task))
