@@ -262,16 +262,18 @@ def _ended(status: Mapping[str, Any], container: Mapping[str, Any], *, deleted: 
         {},
     )
     # A pod evicted for using more disk than it may have would be evicted again: that is the task's doing.
-    own_limit = pod_reason == "Evicted" and "exceeds" in message
+    own_limit = pod_reason == "Evicted" and ("exceeds the" in message or "exceeded its" in message)
     reason = pod_reason or ended.get("reason") or target.get("reason") or ""
+    never_ran = ended.get("reason") in _NEVER_RAN
     return {
         "exit_code": exit_code,
         "finished": epoch(ended.get("finishedAt")),
         "outcome": outcome,
         "reason": "Crashed" if reason in ("", "Error", "Completed") and outcome == "crashed" else reason,
-        "message": str(word.get("message") or message or ended.get("message") or "").strip(),
+        # FallbackToLogsOnError: the message of one that ran is the end of its log, which is told where there is room.
+        "message": str(word.get("message") or message or (never_ran and ended.get("message")) or "").strip(),
         "disrupted": not own_limit and (deleted or bool(target) or pod_reason in _DISRUPTIONS),
-        "never_ran": ended.get("reason") in _NEVER_RAN,
+        "never_ran": never_ran,
     }
 
 
