@@ -25,7 +25,7 @@ _REPORTED = ("KojiHub", "KojiWeb", "Kojira", "KojiBuilder", "KojiUser")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """First what needs the port or the resources that the session's operator holds to the end."""
-    alone = ("/conformance/", "/test_local.py", "/test_cluster.py")
+    alone = ("/conformance/", "/test_local.py", "/test_cluster.py", "/test_many.py")
     items.sort(key=lambda item: not any(part in item.path.as_posix() for part in alone))
 
 

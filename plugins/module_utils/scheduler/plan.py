@@ -15,6 +15,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actio
     Delete,
     Fail,
     Free,
+    GiveUp,
     Hold,
     Keep,
     Pause,
@@ -35,7 +36,8 @@ ENDED = frozenset({koji.TASK_STATES["CLOSED"], koji.TASK_STATES["FAILED"]})
 
 LINGER = 30.0  # seconds that a pod may go on after its task has ended
 HOLD = 60.0  # seconds that a task may stay ASSIGNED for want of a slot; the hub's AssignTimeout is 300
-SECRET_MISSING = Trouble("SecretMissing", "the pod's Secret was deleted, or the scheduler was killed before making it")
+CHECK_CLIENT_IP = "CheckClientIP"
+SECRET_MISSING = Trouble("SecretMissing", "its Secret was deleted before it started")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class AssignedTask:
 
     id: int
     method: str
+    channel_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,10 +91,9 @@ class View:
     surplus: frozenset[int] = frozenset()  # held ones that the hub's scheduler can't have assigned: a person did
     revoked: frozenset[int] = frozenset()  # subsessions that are closed for certain
     orphaned: Mapping[int, int] = field(default_factory=dict)  # subsession -> task id, of pods that have vanished
-    without_secret: frozenset[str] = frozenset()  # pods whose Secret was never made
-    attempted: Mapping[int, int] = field(
-        default_factory=dict
-    )  # task id -> attempt of its newest pod, which may be gone
+    without_secret: frozenset[str] = frozenset()  # pending pods without a Secret
+    bound: Mapping[int, str] = field(default_factory=dict)  # denied, but open subsessions -> address they are bound to
+    attempted: Mapping[int, int] = field(default_factory=dict)  # task id -> attempt of its newest pod, perhaps gone
 
 
 def plan(view: View) -> list[Action]:
@@ -231,9 +233,17 @@ class _Plan:
         """Its pod has ended, and the hub still waits for it."""
         self._revoke(pod)
         known = self.view.attempts.get(pod.task_id, Attempts(0, 0, 0.0))
-        counts = not pod.disrupted and not pod.never_ran and pod.outcome not in ("freed", "canceled")
+        stopped = pod.outcome in ("freed", "canceled") and not pod.own_fault
+        counts = not pod.disrupted and not pod.never_ran and not stopped
         counted = known.counted + (counts and pod.attempt > known.last)
-        if pod.never_ran:
+        if pod.outcome == "denied" and (address := self.view.bound.get(pod.subsession or 0)):
+            message = (
+                f"the hub accepts a session from the address of its login only ({address}), and task pods call from "
+                "others: set CheckClientIP = False in hub.conf, or let task pods leave by that address"
+            )
+            self.releases.append(Free(pod.task_id, CHECK_CLIENT_IP, message, attempt=pod.attempt))
+            self.rest.append(Pause(CHECK_CLIENT_IP, message))
+        elif pod.never_ran:
             self.releases.append(Free(pod.task_id, pod.reason, pod.message, attempt=pod.attempt))
             self.rest.append(Pause(pod.reason, pod.message))
         elif pod.outcome == "refused" and counted < self.view.task_attempts:
@@ -265,6 +275,8 @@ class _Plan:
                 actions.append(Answer(task.id, task.method))
             elif not self.view.accepting:
                 actions.append(Refuse(task.id, self.view.why_not))
+            elif self._counted(task.id) >= self.view.task_attempts:
+                actions.append(GiveUp(task.id, self._counted(task.id)))
             elif task.id not in busy and used < self.view.slots:
                 actions.append(Take(task.id, task.method, self._next_attempt(task.id)))
                 used += 1
@@ -275,6 +287,10 @@ class _Plan:
                 # task away from this host for SoftRefusalTimeout (900 s).
                 actions.append(Hold(task.id, surplus=task.id in surplus))
         return actions
+
+    def _counted(self, task_id: int) -> int:
+        known = self.view.attempts.get(task_id)
+        return known.counted if known else 0
 
     def _next_attempt(self, task_id: int) -> int:
         known = self.view.attempts.get(task_id)

@@ -31,18 +31,19 @@ class SlowStarts:
         """The pods, those that do not start with the trouble that was found; `deadline` is start_deadline."""
         pods = list(pods)
         slow = {pod.name: pod for pod in pods if _silent(pod) and now - pod.created > SLOW}
-        late = {name: pod for name, pod in slow.items() if now - pod.created > deadline}
-        found = {name: self._late(pod, deadline) for name, pod in late.items()}
+        late = {name: pod for name, pod in slow.items() if pod.overdue(now, deadline)}
+        found = {name: self._late(pod, now, deadline) for name, pod in late.items()}
         if slow and (late or now - self._looked > AGAIN):
             self._looked = now
             secrets = self._cluster.task_secrets(self._builder)
             found |= {name: SECRET_MISSING for name in slow if name not in secrets}
         return [replace(pod, trouble=found[pod.name]) if pod.name in found else pod for pod in pods]
 
-    def _late(self, pod: TaskPod, deadline: float) -> Trouble:
-        warning = self._cluster.pod_warning(pod.uid)
-        why = f": {warning}" if warning else ""
-        return Trouble("StartDeadlineExceeded", f"not started within {deadline:.0f} s{why}", wait=True)
+    def _late(self, pod: TaskPod, now: float, deadline: float) -> Trouble:
+        late = pod.overdue(now, deadline)
+        assert late is not None  # noqa: S101 (for mypy)
+        _reason, warning = self._cluster.pod_warning(pod.uid)
+        return Trouble(late.reason, f"{late.message}: {warning}", wait=True) if warning else late
 
 
 def _silent(pod: TaskPod) -> bool:

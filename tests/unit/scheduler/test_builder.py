@@ -333,7 +333,7 @@ def test_a_pod_that_does_not_start_in_time_says_what_its_events_say() -> None:
     world = World(start_deadline=30)
     task = world.task()
     world.ticks(2)
-    world.cluster.warnings[world.pod(task)["metadata"]["uid"]] = 'configmap "site" not found'
+    world.cluster.warnings[world.pod(task)["metadata"]["uid"]] = ("FailedMount", 'configmap "site" not found')
     world.ticks(25)
     assert world.state(task) == "OPEN"
     world.ticks(7)
@@ -650,3 +650,41 @@ def test_a_builder_that_becomes_another_host_gives_the_old_one_s_tasks_back() ->
     assert world.builder.hub is not None
     assert world.builder.hub.host_id == world.admin.getHost("builder-2")["id"]
     assert "deletionTimestamp" in world.cluster.all_pods[name]["metadata"]
+
+
+def test_a_login_that_was_cut_off_leaves_no_session() -> None:
+    world = World()
+    world.fuse.left, world.fuse.after = 1, True  # killed after the login, before the key is saved
+    with pytest.raises(Killed):
+        world.tick()
+    [stray] = world.admin.getSessionInfo(details=True, user_id=HOST)
+    world.restart()
+    world.ticks(5)
+    assert len(world.admin.getSessionInfo(details=True, user_id=HOST)) == 2, "it may be in use: too young to tell"
+    world.ticks(70)
+    [ours] = world.admin.getSessionInfo(details=True, user_id=HOST)
+    assert ours["id"] == world.session != stray["id"]
+
+
+def test_whoever_waits_for_the_lock_keeps_their_session() -> None:
+    world = World()
+    world.tick()
+    waiting = world.hub.session(HOST)
+    for _ in range(150):
+        with contextlib.suppress(koji.AuthLockError):
+            waiting.exclusiveSession()
+        world.tick()
+        if world.clock.now % 30 < 1:
+            world.restart()
+    assert waiting.sinfo["session-id"] in {s["id"] for s in world.admin.getSessionInfo(details=True, user_id=HOST)}
+
+
+def test_subsessions_of_a_session_that_was_forced_away_are_closed() -> None:
+    world = World()
+    world.task()
+    world.ticks(2)
+    thief = world.hub.session(HOST)
+    thief.exclusiveSession(force=True)
+    thief.logout()
+    world.ticks(90)
+    assert {s["master"] for s in world.admin.getSessionInfo(details=True, user_id=HOST)} <= {None, world.session}
