@@ -238,8 +238,9 @@ class Builder:
             clock=self.around.clock,
             jitter=self.around.jitter,
         )
+        open_here = {task.id for task in there.open}
         for pod in (*pods, *self.cluster.vanished(self.settings.name)):
-            executor.count(pod)
+            executor.count(pod, open_here)
         actions = plan(view)
         try:
             done = executor.run(actions)
@@ -315,9 +316,7 @@ class Builder:
             # Starting is not what they can't.
             now = self.around.clock()
             over = any(
-                pod.outcome in ("closed", "failed") or now - pod.created > REACHES_HUB
-                for pod in new
-                if pod.outcome != "denied"
+                pod.outcome in ("closed", "failed") or (pod.alive and now - pod.created > REACHES_HUB) for pod in new
             )
         else:
             over = bool(new)
@@ -381,7 +380,6 @@ class Builder:
         pods, now = view.pods, view.now
         uids = {pod.uid for pod in pods}
         self.memory.counted &= uids
-        self.memory.given_back &= {(pod.task_id, pod.attempt) for pod in pods}
         self.memory.deleted = {uid: when for uid, when in self.memory.deleted.items() if uid in uids}
         held = {action.task_id: action.surplus for action in actions if isinstance(action, Hold)}
         self._held = {task: self._held.get(task, now) for task in held}
