@@ -238,6 +238,9 @@ def test_a_pod_that_fits_on_no_node_is_given_time(world: World) -> None:
         in_trouble(world, task, "Unschedulable", "0/1 nodes are available")
     finally:
         world.kube.kubectl("uncordon", node)
+    when = [at for (at,) in world.ledger.rows("SELECT time FROM task_history WHERE task_id = %s ORDER BY id", task)]
+    given = when[3] - when[2]  # from OPEN to FREE; a pod's creation has whole seconds
+    assert SPEC["start_deadline"] - 1 <= given < 2 * SPEC["start_deadline"] + 5
     # By itself: the next attempt finds the node again.
     world.ended(task, "CLOSED")
     world.settled(closed=[task])
