@@ -9,7 +9,7 @@ from typing import Any
 API_VERSION = "apps.fedoraproject.org/v1alpha1"
 IMAGE = "localhost/koji-builder:dev"
 # A run of the operator takes seconds on two busy cores, and a first one waits for others.
-READY = 90  # seconds
+READY = 180  # seconds
 SOON = 60  # seconds
 
 
