@@ -172,7 +172,7 @@ def inside(options: argparse.Namespace, folder: Path) -> int:
     from tests.e2e.hub import deploy_hub  # noqa: PLC0415
     from tests.e2e.kube import Kube  # noqa: PLC0415
     from tests.e2e.operator import Operator  # noqa: PLC0415
-    from tests.e2e.resources import READY, builder  # noqa: PLC0415
+    from tests.e2e.resources import builder  # noqa: PLC0415
     from tests.soak.faults import Faults  # noqa: PLC0415
     from tests.soak.work import Work  # noqa: PLC0415
 
@@ -197,7 +197,7 @@ def inside(options: argparse.Namespace, folder: Path) -> int:
             spec = {"replicas": SLOTS, "task_attempts": 20, "start_deadline": 30}
             kube.apply([builder(name, namespace, **spec) for name in BUILDERS])
             for name in BUILDERS:
-                kube.wait_condition("KojiBuilder", name, namespace, READY)
+                kube.wait_condition("KojiBuilder", name, namespace, setting.START)
             work = Work(hub.session(), random)
             faults = Faults(kube, namespace, operator, ledger=ledger, work=work, random=random)
             found = Soak(options, kube, namespace).run(work, ledger, faults, random)
