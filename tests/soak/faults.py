@@ -191,9 +191,10 @@ class Faults:
 
     def _free(self) -> bool:
         task = self._task()
-        if task is not None:
-            self._work.free(task)
-        return task is not None
+        if task is None or self._ledger.state(task) == "FREE":
+            return False
+        self._work.free(task)
+        return True
 
 
 def _killed(pid: int) -> bool:
