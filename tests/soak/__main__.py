@@ -196,7 +196,7 @@ def inside(options: argparse.Namespace, folder: Path) -> int:
             ledger = Ledger(kube, namespace)
             ledger.install()
             # Crashes are caused at random here, and no task deserves to fail for them.
-            spec = {"replicas": SLOTS, "task_attempts": 20, "start_deadline": 30}
+            spec = {"replicas": SLOTS, "task_attempts": 20, "start_deadline": 60}
             kube.apply([builder(name, namespace, **spec) for name in BUILDERS])
             for name in BUILDERS:
                 kube.wait_condition("KojiBuilder", name, namespace, setting.START)
