@@ -18,15 +18,24 @@ from .kube import Json, Kube
 from .operator import CHECKOUT, Operator
 
 HINT = "run under `python -m tests.cluster exec -- pytest tests/e2e`, or set KUBECONFIG"
-DELETE_TIMEOUT = 60  # seconds; a namespace with finalizers in it
+DELETE_TIMEOUT = 120  # seconds; a namespace with finalizers in it
 _made: set[str] = set()  # this session's namespaces
 _REPORTED = ("KojiHub", "KojiWeb", "Kojira", "KojiBuilder", "KojiUser")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+# Of two shards (tests/shards.py) the first has these, which mostly wait; the second one has the rest.
+SHARD = os.environ.get("KOJI_E2E_SHARD", "")
+FIRST_SHARD = ("/conformance/", "/faults/", "/test_cluster.py", "/test_local.py", "/test_crds.py", "/test_many.py")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """First what needs the port or the resources that the session's operator holds to the end."""
     alone = ("/conformance/", "/test_local.py", "/test_cluster.py")
     items.sort(key=lambda item: not any(part in item.path.as_posix() for part in alone))
+    if SHARD:
+        others = [item for item in items if any(part in item.path.as_posix() for part in FIRST_SHARD) != (SHARD == "1")]
+        items[:] = [item for item in items if item not in others]
+        config.hook.pytest_deselected(items=others)
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +71,7 @@ def definitions(kube: Kube) -> None:
 def operator(kube: Kube, definitions: None) -> Iterator[Operator]:
     """The project's operator over all namespaces; the real one with $ANSIBLE_OPERATOR."""
     # The periodic playbook needs a worker a namespace.
-    running = Operator(CHECKOUT, "operator", {"MAX_CONCURRENT_RECONCILES_CONFIGMAP_": "8"})
+    running = Operator(CHECKOUT, f"operator-{SHARD}".strip("-"), {"MAX_CONCURRENT_RECONCILES_CONFIGMAP_": "8"})
     running.start()
     yield running
     # What still has a finalizer needs the operator to be deleted.
