@@ -25,7 +25,10 @@ def kojid_conf(spec: Mapping[str, Any], references: Mapping[str, Any]) -> str:
 def scheduling_problem(conditions: list[Mapping[str, Any]]) -> dict[str, Any]:
     """Why a builder isn't ready, from the condition that the scheduler writes; {} if it takes tasks."""
     if not conditions:
-        message = "the scheduler has not checked in for this host yet"
+        message = (
+            "the scheduler has not checked in for this host yet; its namespace waits for its turn if the operator has "
+            "fewer workers (MAX_CONCURRENT_RECONCILES_CONFIGMAP_) than there are namespaces with builders"
+        )
         return {"reason": "WaitingForScheduler", "message": message, "progressing": True}
     condition = conditions[0]
     if condition["status"] == "True":

@@ -82,6 +82,7 @@ class TaskPod:
     created: float
     deleting: float | None = None  # when its grace period ends
     node: str = ""
+    started: float | None = None  # its container, as the kubelet says; whole seconds
     finished: float | None = None
     exit_code: int | None = None
     outcome: str = ""  # the runner's word, or "crashed"; "" while it is alive
@@ -229,12 +230,19 @@ def view(pod: Mapping[str, Any]) -> TaskPod | None:
         "created": epoch(meta.get("creationTimestamp")) or 0.0,
         "deleting": epoch(meta.get("deletionTimestamp")),
         "node": (pod.get("spec") or {}).get("nodeName") or "",
+        "started": _started(container),
         "recorded": RECORDED in notes,
         "method": labels.get("koji-method", ""),
     }
     if phase in ("Succeeded", "Failed"):
         return TaskPod(**common, **_ended(status, container, deleted=common["deleting"] is not None))
     return TaskPod(**common, trouble=_trouble(status, container) if phase == "Pending" else None)
+
+
+def _started(container: Mapping[str, Any]) -> float | None:
+    """When a container started, if it did (containerStatuses[].state)."""
+    state = container.get("state") or {}
+    return epoch((state.get("running") or state.get("terminated") or {}).get("startedAt"))
 
 
 def _ended(status: Mapping[str, Any], container: Mapping[str, Any], *, deleted: bool) -> dict[str, Any]:

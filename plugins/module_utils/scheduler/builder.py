@@ -1,25 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""One builder's scheduler: its session, what it remembers, its ticks."""
+"""One builder's scheduler: what it remembers, its ticks."""
 
 from __future__ import annotations
 
-import base64
-import random
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import koji
-from ansible_collections.fedoraproject.koji.plugins.module_utils import sessions
-from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import BUILDER_LABEL, KIND, Settings
 from ansible_collections.fedoraproject.koji.plugins.module_utils.conditions import Condition
-from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HUB_ERRORS, HubAddress, HubError, explain
-from ansible_collections.fedoraproject.koji.plugins.module_utils.names import API_VERSION
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler import state as kept
+from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HUB_ERRORS, HubError
+from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.observer import Observer
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import Action, Hold
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import Cluster
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import Connection, Surroundings
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.execute import Executor, Memory
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import CheckIn, Hub, task_states
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.plan import (
@@ -33,26 +27,13 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.plan 
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.report import Reporter, stamp
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor as Pool
+    from collections.abc import Mapping
 
+    from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import Settings
     from ansible_collections.fedoraproject.koji.plugins.module_utils.pods import TaskPod
+    from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.state import State
 
 RETRY = (1.0, 2.0, 5.0, 10.0, 15.0)  # seconds between attempts to reach the hub
-FOREVER = float("inf")
-
-MakeAccess = Callable[[Settings, Cluster], sessions.HubAccess]
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a builder works with. `may_write` raises hub.Stop unless the Lease is ours."""
-
-    cluster: Cluster
-    make_access: MakeAccess
-    may_write: Callable[[], None]
-    pool: Pool
-    clock: Callable[[], float] = time.time
-    jitter: Callable[[], float] = random.random
 
 
 @dataclass(frozen=True)
@@ -65,30 +46,6 @@ class Tick:
     pods_left: int = 0
 
 
-def certificate_access(settings: Settings, cluster: Cluster) -> sessions.HubAccess:
-    """Access by the Secrets that the ConfigMap names: ca.crt, and client.pem or tls.crt with tls.key."""
-    ca = _secret_texts(cluster, settings.ca_secret)
-    client = _secret_texts(cluster, settings.client_secret)
-    if "ca.crt" not in ca:
-        raise HubError("SecretIncomplete", f"Secret {settings.ca_secret} has no key ca.crt: it must hold the hub's CA")
-    pem = client.get("client.pem") or "\n".join(client.get(key, "") for key in ("tls.crt", "tls.key")).strip()
-    if not pem:
-        raise HubError(
-            "SecretIncomplete", f"Secret {settings.client_secret} has no key client.pem, nor tls.crt and tls.key"
-        )
-    # The next tick is the better retry: it knows what has happened meanwhile.
-    names = (f"Secret '{settings.ca_secret}'", f"Secret '{settings.client_secret}'")
-    return sessions.CertificateAccess(settings.hub_url, ca["ca.crt"], pem, names, timeout=(5, 20), max_retries=0)
-
-
-def _secret_texts(cluster: Cluster, name: str) -> dict[str, str]:
-    secret = cluster.get_secret(name)
-    if secret is None:
-        raise HubError("SecretMissing", f"Secret {name} does not exist")
-    # What isn't text is no PEM either; where it is, the hub's client says so.
-    return {key: base64.b64decode(value).decode(errors="replace") for key, value in (secret.get("data") or {}).items()}
-
-
 class Builder:
     """One KojiBuilder. Not thread-safe: one thread ticks it."""
 
@@ -97,14 +54,10 @@ class Builder:
         self.around = around
         self.cluster = around.cluster
         self.report = Reporter(around.cluster, settings.name)
+        self.observer = Observer(around.ledger, settings.name)
         self.memory = Memory()
-        self.state = kept.State()
+        self.connection = Connection(settings, around, self.observer.request)
         self.removed = False  # its ConfigMap is gone
-        self.hub: Hub | None = None
-        self._access: sessions.HubAccess | None = None
-        self._sinfo: sessions.Sinfo | None = None
-        self._master = sessions.MasterSession(settings.user, self._save_session, around.clock)
-        self._loaded = False  # the Secret of an earlier run has been read
         self._unsure = True  # a run or a call was cut off: subsessions may be left that no pod has
         self._without_secret: frozenset[str] = frozenset()
         self._lingering: dict[int, float] = {}
@@ -118,17 +71,20 @@ class Builder:
         """Go on with new settings; a new template deserves a new attempt."""
         if settings == self.settings:
             return
-        old, self.settings = self.settings, settings
+        self.settings = settings
+        self.connection.configure(settings)
         self.state.resume()
         self._retry_at = 0.0
-        if (old.hub_url, old.user, old.ca_secret, old.client_secret) != (
-            settings.hub_url,
-            settings.user,
-            settings.ca_secret,
-            settings.client_secret,
-        ):
-            self._disconnect()
-            self._master = sessions.MasterSession(settings.user, self._save_session, self.around.clock)
+
+    @property
+    def state(self) -> State:
+        """What is remembered from run to run."""
+        return self.connection.state
+
+    @property
+    def hub(self) -> Hub | None:
+        """The hub, while there is a session."""
+        return self.connection.hub
 
     # The CR
 
@@ -142,65 +98,7 @@ class Builder:
     def _leaving(self, resource: Mapping[str, Any] | None) -> bool:
         return self.removed or resource is None or bool(resource["metadata"].get("deletionTimestamp"))
 
-    # The session and its Secret
-
-    def _save(self) -> None:
-        data = {"state.json": self.state.dump(self.around.clock())}
-        if self._sinfo is not None:
-            data["session.json"] = self._sinfo.dump()
-        owner = {"apiVersion": API_VERSION, "kind": KIND, "name": self.settings.name, "uid": self.settings.owner_uid}
-        self.cluster.apply_secret(
-            {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "type": "Opaque",
-                "metadata": {
-                    "name": self.settings.session_secret,
-                    "namespace": self.settings.namespace,
-                    "labels": {BUILDER_LABEL: self.settings.name},
-                    "ownerReferences": [owner],
-                },
-                "data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
-            }
-        )
-        self.state.dirty = False
-
-    def _save_session(self, sinfo: sessions.Sinfo) -> None:
-        self.around.may_write()
-        self._sinfo = sinfo
-        self._save()
-
-    def _load(self) -> None:
-        """Read the Secret of an earlier run."""
-        secret = self.cluster.get_secret(self.settings.session_secret) or {}
-        texts = {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
-        self._sinfo = sessions.load(texts.get("session.json"))
-        self.state = kept.load(texts.get("state.json"))
-
-    def _connect(self, *, leaving: bool) -> bool:
-        """Resume or make the session; False if there is none and none is to be made."""
-        if not self._loaded:
-            self._load()
-            self._loaded = True
-        if self._access is None:
-            self._access = self.around.make_access(self.settings, self.cluster)
-        self.around.may_write()
-        session = self._master.resume(self._access, self._sinfo) if self._sinfo is not None else None
-        if session is None:
-            if leaving:
-                return False  # a builder that is being deleted is never logged in for again
-            self.around.may_write()
-            session = self._master.start(self._access)
-        self.hub = Hub(session, self.around.may_write)
-        self.hub.identify()
-        return True
-
-    def _disconnect(self) -> None:
-        """Forget the client; the session stays on the hub."""
-        self.hub = None
-        if self._access is not None:
-            self._access.close()
-            self._access = None
+    # Ticks
 
     def _inspect(self, hub: Hub, pods: list[TaskPod]) -> None:
         """After a start, and after an answer that was lost: what was it in the middle of?"""
@@ -219,15 +117,15 @@ class Builder:
         self.memory.revoked |= hub.revoke([child for child in children if child not in claimed])
         self._unsure = False
 
-    # Ticks
-
     def tick(self) -> Tick:
         """One tick. Raises hub.Stop and ClusterError; what goes wrong with the hub is in the result and the status."""
         resource = self._resource()
         leaving = self._leaving(resource)
         now = self.around.clock()
+        self.observer.seen(now)
         if now < self._retry_at and self.hub is None:
             return Tick(error=self._error, pods_left=self._pods_left())
+        began = time.perf_counter()
         try:
             tick = self._tick(resource, now, leaving=leaving)
         except (HubError, *HUB_ERRORS) as error:
@@ -236,6 +134,9 @@ class Builder:
             self._failures, self._error = 0, None
         if resource is not None:
             self._say(resource, leaving=leaving)
+        self.observer.tick(time.perf_counter() - began)
+        if tick.drained:
+            self.observer.retire()
         return tick
 
     def _pods_left(self) -> int:
@@ -245,33 +146,28 @@ class Builder:
         self._unsure = True
         if isinstance(error, (koji.SequenceError, koji.RetryError)) and self.hub is not None:
             # An answer was lost on the way. What the call did shows in the next tick.
-            self.hub = None
+            self.connection.hub = None
             return Tick(pods_left=self._pods_left())
-        self._disconnect()
+        self.connection.disconnect()
         # A session that was closed is replaced at once; a hub that is down is given time.
         gone = isinstance(error, koji.AuthError) and not isinstance(error, koji.AuthLockError) and self._failures == 0
         self._retry_at = now + (0.0 if gone else RETRY[min(self._failures, len(RETRY) - 1)])
         self._failures += 1
-        self._error = None if gone else self._explained(error)
+        self._error = None if gone else self.connection.explained(error)
         return Tick(error=self._error, pods_left=self._pods_left())
-
-    def _explained(self, error: BaseException) -> HubError:
-        try:
-            return explain(error, HubAddress(self.settings.hub_url, f"of Secret {self.settings.ca_secret}"))
-        except HubError as invalid:
-            return invalid
 
     def _tick(self, resource: Mapping[str, Any] | None, now: float, *, leaving: bool) -> Tick:
         self.around.may_write()
         if resource is not None:
             self.report.load(resource)
-        if self.hub is None and not self._connect(leaving=leaving):
+        if self.hub is None and not self.connection.connect(leaving=leaving):
             return self._leave_without_session()
         hub = self.hub
         assert hub is not None  # noqa: S101 (for mypy)
         # Before the hub is asked: a pod that has ended by now, and whose task is still open THEN, has crashed.
         pods = self.cluster.pods(self.settings.name)
         self._inspect(hub, pods)
+        self.observer.pods(pods)
         self._started(pods)
         accepting, why_not = self._accepting(now, leaving=leaving)
         draining = leaving or self.settings.paused or self.settings.slots == 0
@@ -292,7 +188,7 @@ class Builder:
             state=self.state,
             memory=self.memory,
             pool=self.around.pool,
-            save=self._save,
+            save=self.connection.save,
             clock=self.around.clock,
             jitter=self.around.jitter,
         )
@@ -305,7 +201,7 @@ class Builder:
         self._remember(there, view, actions)
         if done.restart:
             self.state.resume()
-            self._disconnect()
+            self.connection.disconnect()
         left = sum(pod.alive for pod in pods)
         if leaving and not left and not there.open and not there.assigned:
             self._leave(hub, resource)
@@ -382,6 +278,7 @@ class Builder:
         )
 
     def _count(self, executor: Executor, resource: Mapping[str, Any] | None, now: float) -> None:
+        self.observer.done(executor.done)
         self.report.counters.update(executor.done.counts)
         for reason, message in executor.done.notes if resource is not None else ():
             self.report.note(resource or {}, reason, message, now)
@@ -405,15 +302,20 @@ class Builder:
         self.report.running = len(there.open) - self.report.waiting
         self.report.slots = view.slots
         self.report.last_check_in = now
+        self.observer.checked_in(
+            slots=view.slots,
+            running=self.report.running,
+            waiting=self.report.waiting,
+            assigned=len(there.assigned),
+            now=now,
+        )
 
     # Leaving
 
     def _leave(self, hub: Hub, resource: Mapping[str, Any] | None) -> None:
         """Nothing runs any more: close the session on the hub, then forget it."""
         hub.logout()
-        self.cluster.delete_secret(self.settings.session_secret)
-        self._disconnect()
-        self._sinfo = None
+        self.connection.forget()
         if resource is not None:
             self.report.note(
                 resource, "Drained", "all tasks have ended; the hub session is closed", self.around.clock()
@@ -426,8 +328,7 @@ class Builder:
             if pod.deleting is None:
                 self.cluster.delete_pod(pod.name, pod.uid, 1)
         if not pods:
-            self.cluster.delete_secret(self.settings.session_secret)
-            self._disconnect()
+            self.connection.forget()
         return Tick(drained=not pods, pods_left=len(pods))
 
     # What people see
@@ -437,6 +338,8 @@ class Builder:
         condition = self._condition(now, leaving=leaving)
         if self._error is not None:
             self.report.note(resource, self._error.reason, self._error.message, now)
+        backoff = self.state.backoff.reason if now < self.state.backoff.until else ""
+        self.observer.says(condition, backoff, resource)
         self.report.write(resource, condition, now)
 
     def _condition(self, now: float, *, leaving: bool) -> Condition:
@@ -459,9 +362,9 @@ class Builder:
 
     def peek(self) -> Tick:
         """What a tick would do, by anonymous reads alone: nothing is written, to the hub or the cluster."""
-        self._load()
+        self.connection.load()
         try:
-            access = self.around.make_access(self.settings, self.cluster)
+            access = self.connection.access()
         except HubError as error:
             return Tick(error=error, pods_left=self._pods_left())
         now = self.around.clock()
@@ -478,7 +381,7 @@ class Builder:
             assigned = [AssignedTask(t["id"], t["method"]) for t in tasks if t["state"] == wanted[1]]
             accepting, why_not = self._accepting(now, leaving=self._leaving(self._resource()))
             view = self._view(
-                (self._sinfo.id if self._sinfo else 0, host["id"]),
+                (self.connection.sinfo.id if self.connection.sinfo else 0, host["id"]),
                 CheckIn(opened, assigned),
                 task_states(session, strangers(opened, pods)),
                 pods,
@@ -489,6 +392,6 @@ class Builder:
             )
             return Tick(plan(view), pods_left=self._pods_left())
         except (HubError, *HUB_ERRORS) as error:
-            return Tick(error=self._explained(error), pods_left=self._pods_left())
+            return Tick(error=self.connection.explained(error), pods_left=self._pods_left())
         finally:
-            access.close()
+            self.connection.disconnect()

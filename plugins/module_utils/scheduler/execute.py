@@ -60,8 +60,18 @@ class Done:
     """What came of a tick's actions."""
 
     counts: Counter[str] = field(default_factory=Counter)  # taken, closed, failed, freed
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)  # the same and refused, by reason
+    ended: Counter[tuple[str, str]] = field(default_factory=Counter)  # pods: outcome, reason of crashed ones
+    opened: list[tuple[Mapping[str, Any], int]] = field(default_factory=list)  # task as host.openTask gave it, attempt
     notes: list[tuple[str, str]] = field(default_factory=list)  # (reason, message) of events
     restart: bool = False
+
+    def tally(self, what: str, reason: str = "", number: int = 1) -> None:
+        """Count tasks; a refused one was never ours, and is not in the status."""
+        if number:
+            self.reasons[what, reason] += number
+        if what != "refused":
+            self.counts[what] += number
 
 
 @dataclass(frozen=True)
@@ -143,13 +153,15 @@ class Executor:
         self._note(reason, f"task pods do not start: {message or reason}")
 
     def _release(self, actions: Sequence[Free | Fail | Refuse]) -> None:
-        free: list[int] = []
+        free: dict[int, str] = {}  # task id -> why
         fail: dict[int, str] = {}
+        why: dict[int, str] = {}  # of the failed ones
         refuse: dict[int, tuple[bool, str]] = {}
         now = self.clock()
         for action in actions:
             if isinstance(action, Fail):
                 fail[action.task_id] = self._obituary(action)
+                why[action.task_id] = action.pod.reason
                 self.state.ended(action.task_id, action.pod.attempt, counted=True, now=now)
                 self._note(
                     "TaskPodFailed",
@@ -158,11 +170,11 @@ class Executor:
             elif isinstance(action, Refuse):
                 refuse[action.task_id] = (action.soft, action.message)
                 if action.opened:
-                    free.append(action.task_id)  # hubs that refuse ASSIGNED tasks only
+                    free[action.task_id] = "Refused"  # hubs that refuse ASSIGNED tasks only
                     self.state.ended(action.task_id, action.attempt, counted=True, now=now)
                     self._note("TaskRefused", f"task {action.task_id}: {action.message}")
             elif not (action.confirm and self.cluster.live_pods_of(action.task_id)):
-                free.append(action.task_id)
+                free[action.task_id] = action.reason
                 if action.attempt:
                     self.state.ended(action.task_id, action.attempt, counted=action.counted, now=now)
                 self._note(
@@ -170,13 +182,28 @@ class Executor:
                 )
         if self.state.dirty:
             self.save()  # before the hub hands the task out again: the count must survive us
-        problems = self.hub.release(free, fail, refuse)
+        problems = self.hub.release(list(free), fail, refuse)
         for task_id in fail:
             if task_id not in problems:
                 self.state.forget(task_id)
-        self.done.counts["failed"] += sum(task_id not in problems for task_id in fail)
+                self.done.tally("failed", why[task_id])
+        self._count_released(actions, free, refuse, problems)
+
+    def _count_released(
+        self,
+        actions: Sequence[Free | Fail | Refuse],
+        free: Mapping[int, str],
+        refuse: Mapping[int, tuple[bool, str]],
+        problems: Mapping[int, str],
+    ) -> None:
+        for task_id, (soft, _message) in refuse.items():
+            # Of an opened one the second call, freeTasks, may be what did not work.
+            if task_id not in problems or task_id in free:
+                self.done.tally("refused", "soft" if soft else "hard")
         again = {a.task_id for a in actions if isinstance(a, Free) and (a.task_id, a.attempt) in self.memory.given_back}
-        self.done.counts["freed"] += sum(task_id not in problems and task_id not in again for task_id in free)
+        for task_id, reason in free.items():
+            if task_id not in problems and task_id not in again:
+                self.done.tally("freed", reason)
 
     def _obituary(self, action: Fail) -> str:
         """The result of a task whose pods kept dying, for the packager."""
@@ -199,11 +226,11 @@ class Executor:
             value = self._daemon(action.method, args)
         except koji.GenericError as error:
             self.hub.release([], {action.task_id: str(error)}, {})
-            self.done.counts["failed"] += 1
+            self.done.tally("failed", "DaemonTask")
         else:
             self.hub.close(action.task_id, value)
-            self.done.counts["closed"] += 1
-        self.done.counts["taken"] += 1
+            self.done.tally("closed")
+        self.done.tally("taken")
 
     def _daemon(self, method: str, args: Sequence[Any]) -> object:
         """What koji.tasks' RestartTask, RestartVerifyTask and ShutdownTask would answer."""
@@ -238,7 +265,8 @@ class Executor:
         self.hub.may_write()  # nobody else can have looked at these tasks yet
         starts = [self.pool.submit(self._start, one, attempts[one.task["id"]]) for one in ready]
         failures = [failure for start in starts if (failure := start.result()) is not None]
-        self.done.counts["taken"] += len(opened)
+        self.done.tally("taken", number=len(opened))
+        self.done.opened += [(one.task, attempts[one.task["id"]]) for one in ready]
         self._give_back(failures, [one.task["id"] for one in opened if one.sinfo is None])
 
     def _start(self, opened: Opened, attempt: int) -> _NotStarted | None:
@@ -289,13 +317,15 @@ class Executor:
         revokes = [Revoke(int((f.opened.sinfo or {})["session-id"]), f.opened.task["id"]) for f in failures]
         unsafe = self._revoke(revokes)
         task_ids = [f.opened.task["id"] for f in failures if f.opened.task["id"] not in unsafe] + list(without_session)
+        reason = ""
         if failures:
             error = failures[0].error
             reason = "QuotaExceeded" if error.quota else "PodRejected" if error.template else error.reason
             self._pause(reason, error.message)
             self.save()
         self.hub.release(task_ids, {}, {})
-        self.done.counts["freed"] += len(task_ids)
+        self.done.tally("freed", reason, len(task_ids) - len(without_session))
+        self.done.tally("freed", "NoSubsession", len(without_session))
         for failure in failures:
             if failure.pod is not None:
                 meta = failure.pod["metadata"]
@@ -324,9 +354,10 @@ class Executor:
         if pod.alive or pod.recorded or pod.uid in self.memory.counted:
             return
         self.memory.counted.add(pod.uid)
+        self.done.ended[pod.outcome, pod.reason if pod.outcome == "crashed" else ""] += 1
         if pod.outcome in ("closed", "failed"):
-            self.done.counts[pod.outcome] += 1
+            self.done.tally(pod.outcome, "TaskFailed" if pod.outcome == "failed" else "")
             self.state.forget(pod.task_id)
         elif pod.outcome == "freed":
-            self.done.counts["freed"] += 1
+            self.done.tally("freed", "GivenBack")
             self.memory.given_back.add((pod.task_id, pod.attempt))

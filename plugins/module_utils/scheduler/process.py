@@ -15,20 +15,21 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import Settings, SettingsError, parse
 from ansible_collections.fedoraproject.koji.plugins.module_utils.conditions import Condition
 from ansible_collections.fedoraproject.koji.plugins.module_utils.lease import RENEW, Lease
+from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.keeper import Keeper
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import described
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import (
-    Builder,
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import Builder, Tick
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import Cluster, ClusterError
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import (
     MakeAccess,
     Surroundings,
-    Tick,
     certificate_access,
 )
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import Cluster, ClusterError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import Stop
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.report import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
 # A little more than the hub's RunInterval (1): at 1.00 every other tick would come a moment too early for it.
 PERIOD = 1.03  # seconds between regular ticks
@@ -49,6 +50,7 @@ class Outcome:
     actions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     holder: str = ""  # who has the Lease, if we did not get it
+    gave_way_to: list[str] = field(default_factory=list)  # namespaces that waited for a worker
     pods_left: int = 0
     done: bool = False
 
@@ -130,13 +132,19 @@ class Process:
     """The scheduler of a namespace."""
 
     def __init__(
-        self, cluster: Cluster, namespace: str, holder: str, make_access: MakeAccess = certificate_access
+        self,
+        cluster: Cluster,
+        namespace: str,
+        holder: str,
+        make_access: MakeAccess = certificate_access,
+        metrics: Path | None = None,
     ) -> None:
         self.cluster = cluster
         self.namespace = namespace
         self.lease = Lease(cluster, holder)
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="pods")
-        self._around = Surroundings(cluster, make_access, self._may_write, self._pool)
+        self.metrics = Keeper(namespace, metrics)
+        self._around = Surroundings(cluster, make_access, self._may_write, self._pool, ledger=self.metrics.ledger)
         self._runners: dict[str, _Runner] = {}
         self._gone: set[str] = set()  # uids of CRs that have been drained
         self._complaints: dict[str, Reporter] = {}
@@ -176,6 +184,8 @@ class Process:
         outcome = Outcome()
         if not check and not self._wait_for_lease(time.monotonic(), outcome):
             return outcome
+        if not check:
+            self.metrics.begin()
         try:
             for settings in self._settings(outcome):
                 if only and settings.name != only:
@@ -184,6 +194,7 @@ class Process:
                 self._one(builder, outcome, check=check)
         finally:
             if not check:
+                self._write_metrics(last=True)
                 self.lease.release()
             self._pool.shutdown(wait=False, cancel_futures=True)
         return outcome
@@ -225,6 +236,13 @@ class Process:
                 return False
             time.sleep(min(0.5, max(0.0, until - time.monotonic())))
 
+    def note(self, reason: str, message: str) -> None:
+        """An Event on each builder, after a run."""
+        resources = self.cluster.builders()
+        for name, runner in self._runners.items():
+            if name in resources:
+                runner.builder.report.note(resources[name], reason, message, time.time())
+
     # Many ticks
 
     def run(self, duration: float, stopped: Callable[[], bool] = lambda: False) -> Outcome:
@@ -234,6 +252,7 @@ class Process:
         self.cluster.subscribe(self._wake)
         try:
             if self._wait_for_lease(until, outcome):
+                self.metrics.begin()
                 self._loop(until, stopped)
         finally:
             self._finish(outcome)
@@ -258,7 +277,16 @@ class Process:
                 sync = now + SYNC
                 if self.lease.held():
                     self._sync()
+            self._write_metrics()
             self._changed.wait(max(0.0, min(renew, sync, until) - time.monotonic()))
+
+    def _write_metrics(self, *, last: bool = False) -> None:
+        if not self.lease.held():
+            return  # another process writes the file now
+        if last:
+            self.metrics.end()
+        else:
+            self.metrics.keep()
 
     def _renew(self) -> None:
         try:
@@ -293,6 +321,7 @@ class Process:
         until = time.monotonic() + JOIN
         while not self._all_ended(runners) and time.monotonic() < until:
             self._renew()
+        self._write_metrics(last=True)
         self.lease.release()
         self._pool.shutdown(wait=False, cancel_futures=True)
         outcome.ticks = sum(runner.ticks for runner in runners)

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import described
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import ClusterError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import result
+from ansible_collections.fedoraproject.koji.plugins.module_utils.sessions import Sinfo
 
 from tests.unit.scheduler.world import HOST, NAME, Killed, World
 
@@ -537,3 +538,62 @@ def test_killed_at_any_step_of_taking_a_task(calls: int, after: bool) -> None:
     assert world.state(task) == "CLOSED"
     assert not world.subsessions()
     assert set(world.cluster.secrets) == {"koji-default-session"}
+
+
+@pytest.mark.parametrize("calls", range(7))
+def test_killed_at_any_step_of_renewing_the_session(calls: int) -> None:
+    world = World({"SessionRenewalTimeout": 1})
+    world.ticks(2)
+    world.clock.tick(120)
+    world.fuse.left, world.fuse.after = calls, True
+    with pytest.raises(Killed):
+        world.ticks(5)
+    world.restart()
+    world.ticks(4)
+    assert world.condition()["status"] == "True"
+
+
+def test_an_operator_whose_address_changes_is_back_at_once_where_the_hub_checks_addresses() -> None:
+    world = World({"CheckClientIP": True})
+    world.ticks(2)
+    world.address = "10.0.0.7"
+    world.restart()
+    world.ticks(3)
+    assert world.condition()["status"] == "True"
+    assert len(world.admin.getSessionInfo(details=True, user_id=HOST)) == 1
+
+
+def test_another_hub_s_session_of_the_same_number_is_never_closed() -> None:
+    world = World()
+    world.ticks(2)
+    holder = world.hub.session(HOST)  # somebody else's, and its number is ...
+    world.builder.connection.forget()
+    world.admin.logout(world.admin.getSessionInfo(details=True, user_id=HOST)[0]["id"])
+    holder.exclusiveSession()
+    holder.host.updateHost(0, True)
+    number = holder.sinfo["session-id"]
+    world.restart()
+    world.builder.connection.sinfo = Sinfo(number, "key of another hub", HOST, "https://elsewhere/kojihub")
+    world.builder.connection.save()
+    world.restart()
+    world.ticks(3)
+    assert world.condition()["reason"] == "SessionHeld"
+    assert holder.host.getID()
+
+
+def test_a_builder_that_becomes_another_host_gives_the_old_one_s_tasks_back() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    name = world.run(task)
+    world.admin.addHost("builder-2", ["x86_64"])
+    world.admin.disableHost(HOST)
+    world.user = "builder-2"
+    world.change(user="builder-2")
+    world.restart()
+    world.tick()
+    assert world.state(task) in {"FREE", "ASSIGNED"}
+    assert not world.admin.getSessionInfo(details=True, user_id=HOST)
+    assert world.builder.hub is not None
+    assert world.builder.hub.host_id == world.admin.getHost("builder-2")["id"]
+    assert "deletionTimestamp" in world.cluster.all_pods[name]["metadata"]

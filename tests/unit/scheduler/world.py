@@ -13,7 +13,8 @@ import koji
 from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import BUILDER_LABEL, Settings, parse
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HubSession
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import API_VERSION
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import Builder, Surroundings, Tick
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import Builder, Tick
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import Surroundings
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import fault, result
 
 from tests.devhub.local import Clock, LocalHub, local_session
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ansible_collections.fedoraproject.koji.plugins.module_utils import sessions
 
 HOST = "builder-1"
+ADDRESS = "127.0.0.1"  # of the operator, as the hub sees it
 NAME = "default"
 STATES = koji.TASK_STATES
 
@@ -77,8 +79,8 @@ class FusedCluster:
 class Access:
     """HubAccess to a hub in memory."""
 
-    def __init__(self, hub: LocalHub, fuse: Fuse, user: str = HOST) -> None:
-        self.hub, self.fuse, self.user = hub, fuse, user
+    def __init__(self, hub: LocalHub, fuse: Fuse, user: str = HOST, address: str = ADDRESS) -> None:
+        self.hub, self.fuse, self.user, self.address = hub, fuse, user, address
 
     def _session(self, sinfo: dict[str, Any] | None = None, user: str | None = None) -> Any:
         fuse = self.fuse
@@ -87,7 +89,9 @@ class Access:
             def _sendCall(self, handler: Any, headers: Any, request: Any) -> Any:  # noqa: N802
                 return fuse.around(lambda: super(Fused, self)._sendCall(handler, headers, request))
 
-        return local_session(self.hub, user, sinfo=sinfo, base=Fused, serverca=__file__, max_retries=0)
+        return local_session(
+            self.hub, user, sinfo=sinfo, base=Fused, address=self.address, serverca=__file__, max_retries=0
+        )
 
     def anonymous(self) -> Any:
         return self._session()
@@ -120,6 +124,8 @@ class World:
         self.admin.editHost(HOST, capacity=1000.0)
         self.cluster = MemoryCluster(self.clock)
         self.fuse = Fuse()
+        self.user, self.address = HOST, ADDRESS  # whom the certificate names, and where the operator calls from
+        self.pod_address = ADDRESS  # where pods call from
         self._workers: dict[int, Any] = {}  # subsession -> the runner that has it
         self.cluster.resources[NAME] = {
             "apiVersion": API_VERSION,
@@ -175,7 +181,7 @@ class World:
         """Start a new process: it knows what is in the cluster, nothing else."""
         self.fuse.left = None
         cluster: Any = FusedCluster(self.cluster, self.fuse)
-        access = Access(self.hub, self.fuse)
+        access = Access(self.hub, self.fuse, self.user, self.address)
         around = Surroundings(cluster, lambda *_: access, lambda: None, Inline(), self.clock, lambda: 0.0)
         self.builder = Builder(self.settings, around)
         return self.builder
@@ -223,7 +229,7 @@ class World:
         sinfo = {**self.content(name)["session"], "header-auth": True}
         known = self._workers.get(sinfo["session-id"])
         if known is None:
-            known = local_session(self.hub, sinfo=sinfo, base=HubSession, max_retries=0)
+            known = local_session(self.hub, sinfo=sinfo, base=HubSession, address=self.pod_address, max_retries=0)
             self._workers[sinfo["session-id"]] = known
         return known
 
