@@ -3,8 +3,9 @@
 """`python -m tests.shards [--contract] NAME`: the tests that need a cluster, side by side on two: NAME and NAME-2.
 
 The end-to-end tests mostly wait: for a delay that is what they are about, for pods that start. So two operators, each
-with a cluster of its own, take little more than half the time of one. tests/e2e/conftest.py says which tests are whose.
-Each shard's output goes to build/logs/shard-<number>.log, and is shown when it ends. With KUBECONFIG set there is one
+with a cluster of its own, take little more than half the time of one. tests/e2e/conftest.py says which tests are whose;
+those that measure run at the end, alone. Each shard's output goes to build/logs/shard-<name>.log, and is shown when it
+ends. With KUBECONFIG set there is one
 cluster only, and everything runs one after the other.
 """
 
@@ -38,7 +39,7 @@ END_GRACE = 120  # seconds for pytest's fixtures after Ctrl-C
 class Shard:
     """Runs of pytest, one after the other, on one cluster."""
 
-    number: int
+    name: str
     cluster: str
     runs: list[list[str]]
     codes: list[int] = field(default_factory=list)
@@ -48,7 +49,7 @@ class Shard:
     @property
     def log(self) -> Path:
         """What pytest prints."""
-        return LOGS / f"shard-{self.number}.log"
+        return LOGS / f"shard-{self.name}.log"
 
     def step(self) -> bool:
         """Start the next run when there is none. -> False after the last one"""
@@ -60,7 +61,7 @@ class Shard:
             with self.log.open("ab") as log:
                 self._process = subprocess.Popen(
                     exec_command(self.cluster, self.runs.pop(0)), cwd=CHECKOUT, start_new_session=True,
-                    env={**os.environ, SHARD: str(self.number)}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    env={**os.environ, SHARD: self.name}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 )  # fmt: skip
         return self._process is not None
 
@@ -79,9 +80,10 @@ class Shard:
 
     def progress(self) -> str:
         """How far it is, as pytest says it."""
-        found = re.findall(r"\[ *(\d+%)\]", self.log.read_text("utf-8", "replace"))
-        failed = len(re.findall(r"^[\w/.]+ [.sxX]*[FE]", self.log.read_text("utf-8", "replace"), re.MULTILINE))
-        return f"{self.number}: {found[-1] if found else '0%'}{' with failures' if failed else ''}"
+        text = self.log.read_text("utf-8", "replace")
+        found = re.findall(r"\[ *(\d+%)\]", text)
+        failed = re.search(r"^(?:[\w/.]+ )?[.sxX]*[FE]+[.sxXFE]*(?: |$)", text, re.MULTILINE)
+        return f"{self.name}: {found[-1] if found else '0%'}{' with failures' if failed else ''}"
 
 
 def exec_command(cluster: str, program: list[str]) -> list[str]:
@@ -105,7 +107,7 @@ def prepare(cluster: str) -> None:
 
 
 def side_by_side(shards: list[Shard]) -> int:
-    """Run all to their ends, and show what each printed. -> exit code"""
+    """Run all to their ends, and show what each printed. -> exit code; KeyboardInterrupt when all have cleaned up"""
     LOGS.mkdir(parents=True, exist_ok=True)
     for shard in shards:
         shard.log.unlink(missing_ok=True)
@@ -124,7 +126,7 @@ def side_by_side(shards: list[Shard]) -> int:
         for shard in waiting:
             shard.end()
             show(shard)
-        return 130
+        raise
     return next((code for shard in shards for code in shard.codes if code), 0)
 
 
@@ -132,7 +134,7 @@ def show(shard: Shard) -> None:
     """Print a shard's output."""
     minutes, seconds = divmod(round(time.monotonic() - shard.began), 60)
     text = shard.log.read_text("utf-8", "replace")
-    print(f"==> shard {shard.number} on cluster {shard.cluster}, {minutes}:{seconds:02} <==\n{text}", flush=True)
+    print(f"==> shard {shard.name} on cluster {shard.cluster}, {minutes}:{seconds:02} <==\n{text}", flush=True)
 
 
 def one_by_one(cluster: str, runs: list[list[str]]) -> int:
@@ -161,8 +163,12 @@ def main() -> int:
     for cluster in clusters:
         prepare(cluster)
     first, second = (pytest_command("-o", f"cache_dir=.pytest_cache/{cluster}", "tests/e2e") for cluster in clusters)
-    return side_by_side([Shard(1, clusters[0], [*contract, first]), Shard(2, clusters[1], [second])])
+    code = side_by_side([Shard("1", clusters[0], [*contract, first]), Shard("2", clusters[1], [second])])
+    return side_by_side([Shard("quiet", clusters[0], [first])]) or code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

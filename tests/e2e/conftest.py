@@ -23,19 +23,31 @@ _made: set[str] = set()  # this session's namespaces
 _REPORTED = ("KojiHub", "KojiWeb", "Kojira", "KojiBuilder", "KojiUser")
 
 
-# Of two shards (tests/shards.py) the first has these, which mostly wait; the second one has the rest.
+# Of two shards (tests/shards.py) the first has what mostly waits; the second one has all that isn't named here.
 SHARD = os.environ.get("KOJI_E2E_SHARD", "")
-FIRST_SHARD = ("/conformance/", "/faults/", "/test_cluster.py", "/test_local.py", "/test_crds.py", "/test_many.py")
+FIRST_SHARD = ("/conformance/", "/faults/", "/test_cluster.py", "/test_local.py", "/test_crds.py")
+QUIET = ("/test_many.py",)  # measure, and need a machine that does nothing else
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """First what needs the port or the resources that the session's operator holds to the end."""
-    alone = ("/conformance/", "/test_local.py", "/test_cluster.py")
-    items.sort(key=lambda item: not any(part in item.path.as_posix() for part in alone))
+    alone = ("/conformance/", "/test_local.py", "/test_cluster.py", "/test_many.py")
+    items.sort(key=lambda item: not is_in(item, alone))
     if SHARD:
-        others = [item for item in items if any(part in item.path.as_posix() for part in FIRST_SHARD) != (SHARD == "1")]
-        items[:] = [item for item in items if item not in others]
-        config.hook.pytest_deselected(items=others)
+        config.hook.pytest_deselected(items=[item for item in items if shard_of(item) != SHARD])
+        items[:] = [item for item in items if shard_of(item) == SHARD]
+
+
+def is_in(item: pytest.Item, parts: tuple[str, ...]) -> bool:
+    """Whether one of `parts` is in the test's path."""
+    return any(part in item.path.as_posix() for part in parts)
+
+
+def shard_of(item: pytest.Item) -> str:
+    """The one shard that a test belongs to."""
+    if is_in(item, QUIET):
+        return "quiet"
+    return "1" if is_in(item, FIRST_SHARD) else "2"
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +76,7 @@ def definitions(kube: Kube) -> None:
         for item in kube.apply(path.read_text("utf-8"))
     ]
     for item in applied:
-        kube.wait_condition("CustomResourceDefinition", item["metadata"]["name"], "", 30, "Established")
+        kube.wait_condition("CustomResourceDefinition", item["metadata"]["name"], "", 90, "Established")
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 LOGS = CHECKOUT / "build" / "logs"
 # Written into every kubeconfig by ansible-operator, whatever --proxy-port says.
 PROXY_PORT = 8888
-STOP_GRACE = 10  # seconds; more than the runs get
+STOP_GRACE = 30  # seconds; more than the runs get
 
 
 class Operator:
@@ -74,7 +74,7 @@ class Operator:
                 self._command(), cwd=self.project, env=self._env(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not _listens(PROXY_PORT):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 code = self._process.poll()

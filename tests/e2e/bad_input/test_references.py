@@ -43,8 +43,15 @@ def test_what_is_missing_is_named(world: World, kind: str, name: str, reason: st
     judged.says(reason, *parts)
     if reason.startswith("Missing"):
         assert f"'{world.namespace}'" in judged.message
-    events = [event for event in world.kube.events(world.namespace, name) if event["involvedObject"]["kind"] == kind]
-    assert [event["message"] for event in events if event["reason"] == reason] == [judged.message]
+
+    def told() -> list[str]:
+        events = world.kube.events(world.namespace, name)
+        return [
+            event["message"] for event in events if (event["involvedObject"]["kind"], event["reason"]) == (kind, reason)
+        ]
+
+    # The event is written after the status.
+    assert world.kube.wait_for(told, SOON, "there is an event") == [judged.message]
 
 
 def test_no_hub_user_is_made_before_everything_is_there(world: World) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .world import World
 
 SECRET = "koji-shared-session"
-TASK_TIME = 60  # seconds
+TASK_TIME = 120  # seconds
 
 
 @pytest.fixture(scope="module")
