@@ -37,14 +37,19 @@ END_GRACE = 120  # seconds for pytest's fixtures after Ctrl-C
 
 @dataclass
 class Shard:
-    """Runs of pytest, one after the other, on one cluster."""
+    """Commands, one after the other, for one cluster: first those without which the others would be in vain."""
 
     name: str
     cluster: str
     runs: list[list[str]]
+    needed: list[list[str]] = field(default_factory=list)
     codes: list[int] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
     _process: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self._needed = len(self.needed)
+        self.runs = [*self.needed, *self.runs]
 
     @property
     def log(self) -> Path:
@@ -56,12 +61,14 @@ class Shard:
         if self._process is not None and (code := self._process.poll()) is not None:
             self.codes.append(code)
             self._process = None
+            if code and len(self.codes) <= self._needed:
+                self.runs.clear()
         if self._process is None and self.runs:
             # A session of its own: Ctrl-C comes once, from us.
             with self.log.open("ab") as log:
                 self._process = subprocess.Popen(
-                    exec_command(self.cluster, self.runs.pop(0)), cwd=CHECKOUT, start_new_session=True,
-                    env={**os.environ, SHARD: self.name}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    self.runs.pop(0), cwd=CHECKOUT, env={**os.environ, SHARD: self.name},
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 )  # fmt: skip
         return self._process is not None
 
@@ -86,22 +93,21 @@ class Shard:
         return f"{self.name}: {found[-1] if found else '0%'}{' with failures' if failed else ''}"
 
 
-def exec_command(cluster: str, program: list[str]) -> list[str]:
-    """The command line that runs a program in a cluster."""
+def pytest_command(cluster: str, folder: str) -> list[str]:
+    """The command line that runs the tests of a folder in a cluster. Each cluster has a cache of its own."""
+    program = [sys.executable, "-m", "pytest", "-o", f"cache_dir=.pytest_cache/{cluster}", folder]
     return [sys.executable, "-m", "tests.cluster", "exec", "--name", cluster, "--", *program]
 
 
-def pytest_command(*words: str) -> list[str]:
-    """pytest of this Python. Each cluster has a cache of its own."""
-    return [sys.executable, "-m", "pytest", *words]
+def preparations(cluster: str) -> list[list[str]]:
+    """The command lines that start a cluster with its images, or check that of KUBECONFIG."""
+    return [[sys.executable, "-m", "tests.cluster", command, "--name", cluster] for command in ("up", "images")]
 
 
 def prepare(cluster: str) -> None:
-    """Start a cluster, or check that of KUBECONFIG; it says itself what is wrong. Raises SystemExit."""
-    for command in ("up", "images"):
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.cluster", command, "--name", cluster], cwd=CHECKOUT, check=False
-        )
+    """Start a cluster; it says itself what is wrong. Raises SystemExit."""
+    for command in preparations(cluster):
+        done = subprocess.run(command, cwd=CHECKOUT, check=False)
         if done.returncode:
             sys.exit(done.returncode)
 
@@ -140,7 +146,7 @@ def show(shard: Shard) -> None:
 def one_by_one(cluster: str, runs: list[list[str]]) -> int:
     """Run all on one cluster, with their output as it comes. -> exit code"""
     prepare(cluster)
-    codes = [subprocess.run(exec_command(cluster, run), cwd=CHECKOUT, check=False).returncode for run in runs]
+    codes = [subprocess.run(run, cwd=CHECKOUT, check=False).returncode for run in runs]
     return next((code for code in codes if code), 0)
 
 
@@ -156,15 +162,19 @@ def main() -> int:
     parser.add_argument("cluster", metavar="NAME")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, interrupted)
-    contract = [pytest_command("tests/contract")] if options.contract else []
+    first, second = options.cluster, f"{options.cluster}-2"
+    contract = [pytest_command(first, "tests/contract")] if options.contract else []
+    end_to_end = pytest_command(first, "tests/e2e")
     if os.environ.get("KUBECONFIG"):
-        return one_by_one(options.cluster, [*contract, pytest_command("tests/e2e")])
-    clusters = [options.cluster, f"{options.cluster}-2"]
-    for cluster in clusters:
-        prepare(cluster)
-    first, second = (pytest_command("-o", f"cache_dir=.pytest_cache/{cluster}", "tests/e2e") for cluster in clusters)
-    code = side_by_side([Shard("1", clusters[0], [*contract, first]), Shard("2", clusters[1], [second])])
-    return side_by_side([Shard("quiet", clusters[0], [first])]) or code
+        return one_by_one(first, [*contract, end_to_end])
+    prepare(first)  # builds the images, for both
+    code = side_by_side(
+        [
+            Shard("1", first, [*contract, end_to_end]),
+            Shard("2", second, [pytest_command(second, "tests/e2e")], preparations(second)),
+        ]
+    )
+    return side_by_side([Shard("quiet", first, [end_to_end])]) or code
 
 
 if __name__ == "__main__":

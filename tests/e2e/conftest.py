@@ -83,7 +83,8 @@ def definitions(kube: Kube) -> None:
 def operator(kube: Kube, definitions: None) -> Iterator[Operator]:
     """The project's operator over all namespaces; the real one with $ANSIBLE_OPERATOR."""
     # The periodic playbook needs a worker a namespace.
-    running = Operator(CHECKOUT, f"operator-{SHARD}".strip("-"), {"MAX_CONCURRENT_RECONCILES_CONFIGMAP_": "8"})
+    workers = {"MAX_CONCURRENT_RECONCILES_CONFIGMAP_": "8"}
+    running = Operator(CHECKOUT, f"operator-{SHARD}".strip("-"), workers)
     running.start()
     yield running
     # What still has a finalizer needs the operator to be deleted.

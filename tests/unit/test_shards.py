@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 def _without_a_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shards, "LOGS", tmp_path)
     monkeypatch.setattr(shards, "POLL", 0.02)
-    monkeypatch.setattr(shards, "exec_command", lambda _cluster, program: [sys.executable, "-c", *program])
+
+
+def python(program: str) -> list[str]:
+    return [sys.executable, "-c", program]
 
 
 def shard(name: str, *programs: str) -> shards.Shard:
-    return shards.Shard(name, f"cluster-{name}", [[program] for program in programs])
+    return shards.Shard(name, f"cluster-{name}", [python(program) for program in programs])
 
 
 def test_all_runs_are_shown_under_their_shard(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,6 +55,13 @@ def test_one_run_that_fails_is_enough_and_the_others_go_on(failing: tuple[str, i
     assert len(list(tmp_path.glob("ran-*"))) == 3
 
 
+def test_without_a_cluster_there_are_no_tests(capsys: pytest.CaptureFixture[str]) -> None:
+    needed = [python("print('up')"), python("import sys; sys.exit('no cluster')")]
+    made = shards.Shard("2", "second", [python("print('tests')")], needed)
+    assert shards.side_by_side([made]) == 1
+    assert capsys.readouterr().out.splitlines()[1:] == ["up", "no cluster", ""]
+
+
 def test_ctrl_c_lets_all_clean_up(tmp_path: Path) -> None:
     body = """
         import signal, sys, time
@@ -66,10 +76,9 @@ def test_ctrl_c_lets_all_clean_up(tmp_path: Path) -> None:
         from pathlib import Path
         from tests import shards
         shards.LOGS = Path({str(tmp_path)!r})
-        shards.exec_command = lambda cluster, program: [sys.executable, "-c", *program]
-        program = {textwrap.dedent(body)!r}
+        program = [sys.executable, "-c", {textwrap.dedent(body)!r}]
         try:
-            shards.side_by_side([shards.Shard(name, name, [[program], [program]]) for name in "12"])
+            shards.side_by_side([shards.Shard(name, name, [program, program]) for name in "12"])
         except KeyboardInterrupt:
             sys.exit(130)
     """
