@@ -13,7 +13,7 @@ IN_CLUSTER = $(PYTHON) -m tests.cluster exec --name $(CLUSTER) --
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test lint test-unit test-contract test-e2e bench cluster cluster-down format crds lock clean
+.PHONY: help setup demo demo-down test lint test-unit test-contract test-e2e bench soak cluster cluster-down format crds lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -43,7 +43,7 @@ lint: setup ## Style, types, roles, documentation, generated files
 	tools/lint.sh
 
 test-unit: setup ## Tests without a cluster
-	$(BIN)/pytest tests/unit tests/bench $(ARGS)
+	$(BIN)/pytest tests/unit tests/bench tests/soak $(ARGS)
 
 test-contract: cluster ## The hub's semantics, against devhub or the hub at KOJI_HUB_URL
 	$(IN_CLUSTER) $(BIN)/pytest tests/contract $(ARGS)
@@ -57,7 +57,10 @@ else
 endif
 
 bench: setup ## Measure, print a table and write build/bench.json
-	$(PYTHON) -m tests.bench
+	$(PYTHON) -m tests.bench $(ARGS)
+
+soak: setup ## Hundreds of tasks while faults arrive at random, for ten minutes; writes build/soak.json (ARGS='--seed 1')
+	$(PYTHON) -m tests.soak $(ARGS)
 
 cluster: setup ## Start the test cluster and give it its images
 	$(PYTHON) -m tests.cluster up --name $(CLUSTER)

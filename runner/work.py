@@ -129,7 +129,9 @@ def run_task(session: TaskSession, task_id: int, options: Options, kojid: Path) 
         work = Work(task_id, manager, options, kojid)
         return work.load() or _run(manager, work)
     except (koji.GenericError, Fault, requests.RequestException) as error:
-        return Outcome(outcome.CRASHED, f"{options.values.server} does not let task {task_id} start: {error}")
+        # Its subclasses say more: locked, expired, out of step.
+        word = outcome.DENIED if type(error) is koji.AuthError else outcome.CRASHED
+        return Outcome(word, f"{options.values.server} does not let task {task_id} start: {error}")
 
 
 def _run(manager: koji.daemon.TaskManager, work: Work) -> Outcome:

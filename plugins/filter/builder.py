@@ -7,8 +7,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.fedoraproject.koji.plugins.module_utils import builder_files
+from ansible_collections.fedoraproject.koji.plugins.module_utils import builder_files, egress
 from ansible_collections.fedoraproject.koji.plugins.module_utils.ini import IniError
+from ansible_collections.fedoraproject.koji.plugins.module_utils.names import fullname
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,6 +21,11 @@ def kojid_conf(spec: Mapping[str, Any], references: Mapping[str, Any]) -> str:
         return builder_files.kojid_conf(spec, references)
     except IniError as error:
         raise AnsibleFilterError(f"kojid.conf: {error}") from error
+
+
+def egress_rules(spec: Mapping[str, Any], references: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Egress rules of a builder's NetworkPolicy."""
+    return egress.rules(references["hub_egress"], spec["network_policy"]["egress"])
 
 
 def scheduling_problem(conditions: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -45,7 +51,8 @@ class FilterModule:
             "builder_capacity": builder_files.capacity,
             "builder_json": builder_files.builder_json,
             "builder_slots": builder_files.slots,
+            "egress_rules": egress_rules,
+            "fullname": fullname,
             "kojid_conf": kojid_conf,
-            "node_arch": builder_files.node_arch,
             "scheduling_problem": scheduling_problem,
         }

@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.fedoraproject.koji.plugins.module_utils import overrides
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import GROUP, fullname
 
 if TYPE_CHECKING:
@@ -50,11 +51,18 @@ class Settings:
     history: History
     pod: Mapping[str, Any] = field(repr=False)
     version: str = ""
+    host_archs: tuple[str, ...] = ()
+    overrides: tuple[overrides.Override, ...] = ()
 
     @property
     def fullname(self) -> str:
         """The prefix of the builder's objects."""
         return fullname(self.name)
+
+    @property
+    def by_channel(self) -> bool:
+        """Whether pods depend on their task's channel."""
+        return any(override.channels is not None for override in self.overrides)
 
     @property
     def session_secret(self) -> str:
@@ -94,6 +102,8 @@ def parse(config_map: Mapping[str, Any]) -> Settings:
             history=History(int(history.get("count", 3)), float(history.get("max_age", 3600))),
             pod=pod,
             version=f"{meta.get('uid', '')}/{meta.get('resourceVersion', '')}",
+            host_archs=tuple(raw.get("host_archs") or ()),
+            overrides=tuple(overrides.parse(one) for one in raw.get("overrides") or ()),
         )
     except KeyError as error:
         raise SettingsError(f"{where}, builder.json: key {error} is missing") from error

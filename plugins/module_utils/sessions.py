@@ -261,4 +261,3 @@ class MasterSession:
         if not silent or watched < (READY_TIMEOUT if last is None else OBSERVE):
             raise Held(self.user, last)
         session.exclusiveSession(force=True)
-

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+WARNING = 500  # characters of an event's message
+
 
 def connect(kubeconfig: str | None, cache: Path) -> DynamicClient:
     """A client of the API server itself.
@@ -86,6 +88,7 @@ class ApiServer:
             Watched(maps, namespace, BUILDER_LABEL, self._settings_changed),
             Watched(self._builders, namespace, None, self._builder_changed),
         ]
+        self._gone: list[tuple[str, TaskPod]] = []  # builder, pod: ended and deleted, not yet asked for
         self._views: dict[str, TaskPod] = {}  # by uid and resourceVersion: parsing each pod in each tick would add up
 
     def _kind(self, api_version: str, kind: str) -> Any:
@@ -110,6 +113,10 @@ class ApiServer:
         self._wake = wake
 
     def _pod_changed(self, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
+        if new is None and old is not None:
+            pod = view(old)
+            if pod is not None and not pod.alive:
+                self._gone.append((old["metadata"]["labels"].get(BUILDER_LABEL, ""), pod))
         if _wakes(old, new):
             meta = (new or old or {})["metadata"]
             self._wake(meta["labels"].get(BUILDER_LABEL, ""))
@@ -135,6 +142,11 @@ class ApiServer:
                     found.append(pod)
         self._views = views
         return found
+
+    def vanished(self, builder: str) -> list[TaskPod]:
+        gone, self._gone = self._gone, []  # what comes in between is lost to the counters, nothing else
+        self._gone += [entry for entry in gone if entry[0] != builder]
+        return [pod for name, pod in gone if name == builder]
 
     def config_maps(self) -> list[dict[str, Any]]:
         return self._watches[1].items()
@@ -195,9 +207,10 @@ class ApiServer:
             if error.status != NOT_FOUND:
                 raise
 
-    def task_secrets(self, builder: str) -> set[str]:
+    def task_secrets(self, builder: str) -> dict[str, bool]:
         items = self._list(self._secrets, f"{BUILDER_LABEL}={builder},koji-task")
-        return {item["metadata"]["name"] for item in items}
+        metas = [item["metadata"] for item in items]
+        return {m["name"]: any(o["kind"] == "Pod" for o in m.get("ownerReferences", ())) for m in metas}
 
     def live_pods_of(self, task_id: int) -> list[TaskPod]:
         pods = [view(item) for item in self._list(self._pods, f"koji-task={task_id}")]
@@ -225,11 +238,39 @@ class ApiServer:
         self._watches[0].put(pod)
         return pod
 
+    def try_pod(self, manifest: Mapping[str, Any]) -> None:
+        with translated():
+            self._pods.create(
+                body=dict(manifest),
+                namespace=self.namespace,
+                dry_run="All",
+                serialize=False,
+                _request_timeout=TIMEOUT,
+            )
+
+    def pod_warning(self, uid: str) -> tuple[str, str]:
+        with contextlib.suppress(ClusterError), translated():
+            answer = self._events.get(
+                namespace=self.namespace,
+                field_selector=f"involvedObject.uid={uid},type=Warning",
+                serialize=False,
+                _request_timeout=TIMEOUT,
+            )
+            events = json.loads(answer.data)["items"]
+            if events:
+                newest = max(events, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+                return newest.get("reason") or "", (newest.get("message") or "").strip()[:WARNING]
+        return "", ""
+
     def get_pod(self, name: str) -> dict[str, Any] | None:
         return self._get(self._pods, name)
 
     def create_secret(self, manifest: Mapping[str, Any]) -> None:
         self._create(self._secrets, manifest)
+
+    def give_secret(self, name: str, pod: Mapping[str, Any]) -> None:
+        owner = {"apiVersion": "v1", "kind": "Pod", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
+        self._patch(self._secrets, name, {"metadata": {"ownerReferences": [owner]}})
 
     def delete_pod(self, name: str, uid: str, grace: int | None) -> None:
         body: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}

@@ -4,19 +4,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import koji
 from ansible_collections.fedoraproject.koji.plugins.module_utils.conditions import Condition
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HUB_ERRORS, HubError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.observer import Observer
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import Action, Hold
+from ansible_collections.fedoraproject.koji.plugins.module_utils.pods import manifest
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import Action, Hold, Take
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import QUOTA, REJECTED, ClusterError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import Connection, Surroundings
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.execute import Executor, Memory
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import CheckIn, Hub, task_states
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.plan import (
+    CHECK_CLIENT_IP,
     AssignedTask,
     OpenTask,
     TaskState,
@@ -25,6 +30,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.plan 
     strangers,
 )
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.report import Reporter, stamp
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.slow import SlowStarts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +39,9 @@ if TYPE_CHECKING:
     from ansible_collections.fedoraproject.koji.plugins.module_utils.pods import TaskPod
     from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.state import State
 
+REACHES_HUB = 30.0  # seconds after which a pod that still runs has got through to the hub
+PROBE = {"id": 0, "method": "probe", "arch": "noarch"}  # a task that no hub has
+STRAY = 60.0  # seconds without a call after which another session of the host's user is nobody's
 RETRY = (1.0, 2.0, 5.0, 10.0, 15.0)  # seconds between attempts to reach the hub
 
 
@@ -56,13 +65,18 @@ class Builder:
         self.report = Reporter(around.cluster, settings.name)
         self.observer = Observer(around.ledger, settings.name)
         self.memory = Memory()
+        self.slow = SlowStarts(around.cluster, settings.name)
         self.connection = Connection(settings, around, self.observer.request)
         self.removed = False  # its ConfigMap is gone
         self._unsure = True  # a run or a call was cut off: subsessions may be left that no pod has
+        self._look_again_at: float | None = None  # other sessions of the host's user are too young yet to be closed
         self._without_secret: frozenset[str] = frozenset()
         self._lingering: dict[int, float] = {}
+        self._attempted: dict[int, int] = {}
         self._held: dict[int, float] = {}
         self._reported_slots = 0
+        self._reported_jobs = 0
+        self._surplus: frozenset[int] = frozenset()
         self._failures = 0
         self._retry_at = 0.0
         self._error: HubError | None = None
@@ -102,20 +116,45 @@ class Builder:
 
     def _inspect(self, hub: Hub, pods: list[TaskPod]) -> None:
         """After a start, and after an answer that was lost: what was it in the middle of?"""
-        if not self._unsure:
+        if not (self._unsure or self.memory.unsure):
+            if self._look_again_at is not None and self.around.clock() >= self._look_again_at:
+                self._close_strays(hub, STRAY)
             return
-        secrets = self.cluster.task_secrets(self.settings.name)
-        self._without_secret = frozenset(pod.name for pod in pods if pod.phase == "Pending" and pod.name not in secrets)
+        self.memory.unsure = False
+        self._inspect_secrets(pods)
         # A pod that a killed run was just about to make would work with one of these.
         claimed = {pod.subsession for pod in pods}
         try:
-            children = hub.children()
+            self.memory.revoked |= hub.revoke([child for child in hub.children() if child not in claimed])
+            self._close_strays(hub, STRAY)
         except koji.AuthError:
             raise
         except koji.GenericError:
-            children = []  # a hub that does not say
-        self.memory.revoked |= hub.revoke([child for child in children if child not in claimed])
+            pass  # a hub that does not say
         self._unsure = False
+
+    def _inspect_secrets(self, pods: list[TaskPod]) -> None:
+        """Task Secrets go with their pods; a run that was cut off may have left some without."""
+        secrets = self.cluster.task_secrets(self.settings.name)
+        names = {pod.name for pod in pods if not pod.recorded}
+        self._without_secret = frozenset(pod.name for pod in pods if pod.phase == "Pending" and pod.name not in secrets)
+        for name, given in secrets.items():
+            there = None if given and name in names else self.cluster.get_pod(name)
+            if there is not None and not given:
+                self.cluster.give_secret(name, there)
+            elif there is None and name not in names:
+                self.cluster.delete_secret(name)
+
+    def _close_strays(self, hub: Hub, idle: float) -> None:
+        """Close what a run left that was killed between its login and the keeping of the key, and what subsessions a
+        master of ours left that was forced away.
+
+        While our session is exclusive, no other one of this host's user can do anything, except force ours away. So
+        nobody loses anything; who is about to force, or waits for the lock as another operator does, is not idle.
+        """
+        strays, more = hub.strays(idle)
+        hub.close_strays(strays)
+        self._look_again_at = self.around.clock() + STRAY + 1 if more else None
 
     def tick(self) -> Tick:
         """One tick. Raises hub.Stop and ClusterError; what goes wrong with the hub is in the result and the status."""
@@ -130,6 +169,9 @@ class Builder:
             tick = self._tick(resource, now, leaving=leaving)
         except (HubError, *HUB_ERRORS) as error:
             tick = self._failed(error, now)
+        except ClusterError:
+            self._unsure = True
+            raise
         else:
             self._failures, self._error = 0, None
         if resource is not None:
@@ -165,22 +207,26 @@ class Builder:
         hub = self.hub
         assert hub is not None  # noqa: S101 (for mypy)
         # Before the hub is asked: a pod that has ended by now, and whose task is still open THEN, has crashed.
-        pods = self.cluster.pods(self.settings.name)
+        pods = self.slow.explained(self.cluster.pods(self.settings.name), now, self.settings.start_deadline)
         self._inspect(hub, pods)
         self.observer.pods(pods)
         self._started(pods)
+        self._probe(pods, now)
         accepting, why_not = self._accepting(now, leaving=leaving)
         draining = leaving or self.settings.paused or self.settings.slots == 0
         self.state.drain(now if draining else None)
         slots = self._slots(pods) if accepting else 0
-        there = hub.check_in(
-            float(self.report.running), ready=accepting and slots > 0, maxjobs=slots + self.report.waiting
-        )
+        jobs = slots + self.report.waiting
+        there = hub.check_in(float(self.report.running), ready=accepting and slots > 0, maxjobs=jobs)
+        if self.settings.by_channel:
+            hub.learn_channels(task.channel_id for task in there.assigned)
         states = hub.states(strangers(there.open, pods))
         view = self._view(
-            (hub.session_id, hub.host_id), there, states, pods, now, slots=slots, accepting=accepting, why_not=why_not
-        )
-        actions = plan(view)
+            (hub.session_id, hub.host_id), there, states, pods, now, slots=slots, accepting=accepting, why_not=why_not,
+            jobs=max(jobs, self._reported_jobs),
+        )  # fmt: skip
+        view = replace(view, bound=self._bound(hub, view))
+        self._reported_jobs = jobs
         executor = Executor(
             self.settings,
             hub,
@@ -192,8 +238,9 @@ class Builder:
             clock=self.around.clock,
             jitter=self.around.jitter,
         )
-        for pod in pods:
+        for pod in (*pods, *self.cluster.vanished(self.settings.name)):
             executor.count(pod)
+        actions = plan(view)
         try:
             done = executor.run(actions)
         finally:
@@ -220,6 +267,35 @@ class Builder:
             return False, f"task pods do not start: {backoff.message or backoff.reason}"
         return True, ""
 
+    def _bound(self, hub: Hub, view: View) -> dict[int, str]:
+        """Subsessions that pods were denied although they are open, with the address that they are bound to."""
+        opened = {task.id for task in view.open}
+        denied = {pod.subsession for pod in view.pods if pod.outcome == "denied" and pod.task_id in opened}
+        if not denied:
+            return {}
+        try:
+            return {child: address for child, address in hub.children().items() if child in denied and address}
+        except koji.AuthError:
+            raise
+        except koji.GenericError:
+            return {}  # a hub that does not say
+
+    def _probe(self, pods: list[TaskPod], now: float) -> None:
+        """Ask the API server whether it would admit a pod now, before a task is taken for one."""
+        backoff = self.state.backoff
+        if backoff.reason not in (QUOTA, REJECTED) or now < backoff.until or not self._accepting(now, leaving=False)[0]:
+            return
+        try:
+            self.cluster.try_pod(manifest(self.settings, PROBE, 0, 0, 0))
+        except ClusterError as error:
+            if not error.refusal:
+                raise
+            most = {"most": 1} if error.quota else {}
+            self.state.pause(error.refusal, error.message, now, self.around.jitter(), **most)
+        else:
+            if backoff.reason == REJECTED or not any(pod.alive for pod in pods):
+                self.state.resume()
+
     def _slots(self, pods: list[TaskPod]) -> int:
         """Slots to offer. After start-up trouble one pod at a time tries whether it is over."""
         if not self.state.backoff.step:
@@ -229,9 +305,23 @@ class Builder:
     def _started(self, pods: list[TaskPod]) -> None:
         """End a backoff when a pod made after it began has started; creationTimestamp has whole seconds."""
         backoff = self.state.backoff
-        if backoff.step and any(
-            pod.phase != "Pending" and not pod.never_ran and pod.created + 1 >= backoff.until for pod in pods
-        ):
+        if not backoff.step:
+            return
+        new = [pod for pod in pods if pod.phase != "Pending" and not pod.never_ran and pod.created + 1 >= backoff.until]
+        if backoff.reason == QUOTA:
+            # One that fits says nothing of the next one.
+            over = sum(pod.alive for pod in pods) >= self.settings.slots
+        elif backoff.reason == CHECK_CLIENT_IP:
+            # Starting is not what they can't.
+            now = self.around.clock()
+            over = any(
+                pod.outcome in ("closed", "failed") or now - pod.created > REACHES_HUB
+                for pod in new
+                if pod.outcome != "denied"
+            )
+        else:
+            over = bool(new)
+        if over:
             self.state.resume()
 
     def _view(
@@ -245,6 +335,7 @@ class Builder:
         slots: int,
         accepting: bool,
         why_not: str,
+        jobs: int = sys.maxsize,
     ) -> View:
         present = {pod.subsession for pod in pods}
         orphaned = {
@@ -259,6 +350,7 @@ class Builder:
             host_id=ids[1],
             slots=slots,
             reported_slots=self._reported_slots,
+            reported_jobs=jobs,
             accepting=accepting,
             why_not=why_not,
             task_attempts=self.settings.task_attempts,
@@ -272,9 +364,11 @@ class Builder:
             states=states,
             lingering=self._lingering,
             held=self._held,
+            surplus=self._surplus,
             revoked=frozenset(self.memory.revoked),
             orphaned=orphaned,
             without_secret=self._without_secret,
+            attempted=self._attempted,
         )
 
     def _count(self, executor: Executor, resource: Mapping[str, Any] | None, now: float) -> None:
@@ -289,14 +383,21 @@ class Builder:
         self.memory.counted &= uids
         self.memory.given_back &= {(pod.task_id, pod.attempt) for pod in pods}
         self.memory.deleted = {uid: when for uid, when in self.memory.deleted.items() if uid in uids}
-        held = {action.task_id for action in actions if isinstance(action, Hold)}
+        held = {action.task_id: action.surplus for action in actions if isinstance(action, Hold)}
         self._held = {task: self._held.get(task, now) for task in held}
+        self._surplus = frozenset(task for task, surplus in held.items() if surplus)
         self._lingering = {task: self._lingering.get(task, now) for task in view.states}
         present = {pod.subsession: pod.task_id for pod in pods if pod.subsession is not None}
         ours = {s: t for s, t in present.items() if s not in self.memory.revoked}
         self.memory.seen = {**{s: t for s, t in self.memory.seen.items() if s not in self.memory.revoked}, **ours}
         self.memory.revoked &= present.keys() | self.memory.seen.keys()
         self._without_secret &= {pod.name for pod in pods}
+        here = {task.id: self._attempted.get(task.id, 0) for task in there.open}
+        here |= {action.task_id: action.attempt for action in actions if isinstance(action, Take)}
+        for pod in pods:
+            if pod.task_id in here:
+                here[pod.task_id] = max(here[pod.task_id], pod.attempt)
+        self._attempted = here
         self._reported_slots = view.slots
         self.report.waiting = sum(task.waiting for task in there.open)
         self.report.running = len(there.open) - self.report.waiting
@@ -314,6 +415,8 @@ class Builder:
 
     def _leave(self, hub: Hub, resource: Mapping[str, Any] | None) -> None:
         """Nothing runs any more: close the session on the hub, then forget it."""
+        with contextlib.suppress(koji.GenericError):  # a hub that does not say
+            self._close_strays(hub, -1.0)
         hub.logout()
         self.connection.forget()
         if resource is not None:

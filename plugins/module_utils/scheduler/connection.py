@@ -162,7 +162,7 @@ class Connection:
         try:
             sessions.go_on(session)
             hub = Hub(session, self.around.may_write)
-            hub.revoke(hub.children())
+            hub.revoke(list(hub.children()))
             hub.release([task["id"] for task in session.host.getHostTasks()], {}, {})
             hub.logout()
         except koji.AuthError:

@@ -16,6 +16,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actio
     Delete,
     Fail,
     Free,
+    GiveUp,
     Keep,
     Pause,
     Refuse,
@@ -24,6 +25,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actio
 )
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import (
     CONFLICT,
+    QUOTA,
     Cluster,
     ClusterError,
 )
@@ -53,6 +55,7 @@ class Memory:
     deleted: dict[str, float] = field(default_factory=dict)  # pod uid -> when it was asked for
     counted: set[str] = field(default_factory=set)  # uids of pods that are in the counters
     given_back: set[tuple[int, int]] = field(default_factory=set)  # task id, attempt: by the runner, and counted
+    unsure: bool = False  # a call to the cluster failed half-way: Secrets may be left that no pod has
 
 
 @dataclass
@@ -78,7 +81,7 @@ class Done:
 class _NotStarted:
     opened: Opened
     error: ClusterError
-    pod: Mapping[str, Any] | None = None
+    secret: str = ""  # the one that was made, or may have been
 
 
 def _only(kind: type[A], actions: Iterable[Action]) -> list[A]:
@@ -124,11 +127,13 @@ class Executor:
         """Do everything. Raises what the ports raise; the next tick sees what is left to do."""
         unsafe = self._revoke(_only(Revoke, actions))
         for pause in _only(Pause, actions)[:1]:
-            self._pause(pause.reason, pause.message)
+            self.pause(pause.reason, pause.message)
         # The fence: a task is given away only after its old subsession is closed for certain.
         self._release([a for a in actions if isinstance(a, (Free, Fail, Refuse)) and a.task_id not in unsafe])
         for answer in _only(Answer, actions):
             self._answer(answer)
+        for hopeless in _only(GiveUp, actions):
+            self._give_up(hopeless)
         self._take(_only(Take, actions))
         for action in actions:
             if isinstance(action, Delete):
@@ -148,8 +153,11 @@ class Executor:
         self.memory.revoked |= closed
         return {action.task_id for action in revokes if action.subsession not in closed}
 
-    def _pause(self, reason: str, message: str) -> None:
-        self.state.pause(reason, message, self.clock(), self.jitter())
+    def pause(self, reason: str, message: str) -> None:
+        """Back off, and say so."""
+        # Whether the quota has room again is asked for without a task: soon, then.
+        most = {"most": 1} if reason == QUOTA else {}
+        self.state.pause(reason, message, self.clock(), self.jitter(), **most)
         self._note(reason, f"task pods do not start: {message or reason}")
 
     def _release(self, actions: Sequence[Free | Fail | Refuse]) -> None:
@@ -162,7 +170,7 @@ class Executor:
             if isinstance(action, Fail):
                 fail[action.task_id] = self._obituary(action)
                 why[action.task_id] = action.pod.reason
-                self.state.ended(action.task_id, action.pod.attempt, counted=True, now=now)
+                self.state.ended(action.task_id, action.pod.attempt, counted=True, now=now, story=story(action.pod))
                 self._note(
                     "TaskPodFailed",
                     f"task {action.task_id} failed after {action.attempts} attempts: {story(action.pod)}",
@@ -171,12 +179,13 @@ class Executor:
                 refuse[action.task_id] = (action.soft, action.message)
                 if action.opened:
                     free[action.task_id] = "Refused"  # hubs that refuse ASSIGNED tasks only
-                    self.state.ended(action.task_id, action.attempt, counted=True, now=now)
+                    self.state.ended(action.task_id, action.attempt, counted=True, now=now, story=action.message)
                     self._note("TaskRefused", f"task {action.task_id}: {action.message}")
             elif not (action.confirm and self.cluster.live_pods_of(action.task_id)):
                 free[action.task_id] = action.reason
                 if action.attempt:
-                    self.state.ended(action.task_id, action.attempt, counted=action.counted, now=now)
+                    how = f"{action.reason} {action.message}".strip()
+                    self.state.ended(action.task_id, action.attempt, counted=action.counted, now=now, story=how)
                 self._note(
                     "TaskFreed", f"task {action.task_id} is given back ({action.reason}): {action.message}".rstrip(": ")
                 )
@@ -213,6 +222,20 @@ class Executor:
         )
         log = self.cluster.pod_log(action.pod.name, LOG_LINES).strip()
         return f"{text}\nLast lines of its log:\n{log}" if log else text
+
+    def _give_up(self, action: GiveUp) -> None:
+        """Fail a task that comes back again and again, such as one that always fills its disk and is then evicted."""
+        task = self.hub.open_here(action.task_id)
+        if task is None:
+            return
+        known = self.state.attempts.get(action.task_id)
+        how = f"; the last one: {known.story}" if known and known.story else ""
+        message = f"all {action.attempts} attempts that count ended without a result{how}"
+        self.hub.release([], {action.task_id: message}, {})
+        self.state.forget(action.task_id)
+        self._note("TaskPodFailed", f"task {action.task_id} failed: {message}")
+        self.done.tally("taken")
+        self.done.tally("failed", "AttemptsUsedUp")
 
     # Tasks for the daemon
 
@@ -264,29 +287,45 @@ class Executor:
         self.memory.seen.update({int((one.sinfo or {})["session-id"]): one.task["id"] for one in ready})
         self.hub.may_write()  # nobody else can have looked at these tasks yet
         starts = [self.pool.submit(self._start, one, attempts[one.task["id"]]) for one in ready]
-        failures = [failure for start in starts if (failure := start.result()) is not None]
+        ended = [start.result() for start in starts]
+        # Now that all pods are on their way.
+        for giving in [self.pool.submit(self._give_secret, pod) for pod in ended if not isinstance(pod, _NotStarted)]:
+            giving.result()
         self.done.tally("taken", number=len(opened))
         self.done.opened += [(one.task, attempts[one.task["id"]]) for one in ready]
+        failures = [failure for failure in ended if isinstance(failure, _NotStarted)]
         self._give_back(failures, [one.task["id"] for one in opened if one.sinfo is None])
 
-    def _start(self, opened: Opened, attempt: int) -> _NotStarted | None:
-        """Make pod, then Secret: the pod's name is the fence, and the Secret is there before the kubelet looks."""
+    def _start(self, opened: Opened, attempt: int) -> Mapping[str, Any] | _NotStarted:
+        """Make Secret, then pod: a kubelet that looks for the Secret too early looks again a second later only. Either
+        name is a fence.
+        """
         task, sinfo = opened.task, opened.sinfo or {}
-        pod: Mapping[str, Any] | None = None
+        secret = ""
         try:
             for number in range(attempt, attempt + NAMES_TRIED):
-                pod = self._make_pod(task, number, int(sinfo["session-id"]))
-                if pod is not None:
-                    self._make_secret(pods.secret(self.settings, pod, task, number, sinfo))
-                    return None
+                self.hub.may_write()
+                secret = pods.pod_name(task["id"], number)
+                if self._make_secret(pods.secret(self.settings, task, number, sinfo)):
+                    pod = self._make_pod(task, number, int(sinfo["session-id"]))
+                    if pod is not None:
+                        return pod
+                    self.cluster.delete_secret(secret)
         except ClusterError as error:
-            return _NotStarted(opened, error, pod)
+            return _NotStarted(opened, error, secret)
         taken = f"pods {pods.pod_name(task['id'], attempt)} and following exist"
         return _NotStarted(opened, ClusterError(CONFLICT, "NameTaken", taken))
 
+    def _give_secret(self, pod: Mapping[str, Any]) -> None:
+        try:
+            self.cluster.give_secret(pod["metadata"]["name"], pod)
+        except ClusterError:
+            self.memory.unsure = True  # the next tick does it
+
     def _make_pod(self, task: Mapping[str, Any], attempt: int, subsession: int) -> Mapping[str, Any] | None:
         """The pod, or None if another one has the name."""
-        wanted = pods.manifest(self.settings, task, attempt, subsession, self.hub.session_id)
+        channel = self.hub.channel(task.get("channel_id"))
+        wanted = pods.manifest(self.settings, task, attempt, subsession, self.hub.session_id, channel=channel)
         try:
             return self.cluster.create_pod(wanted)
         except ClusterError as error:
@@ -301,15 +340,20 @@ class Executor:
                 raise
             return None
 
-    def _make_secret(self, manifest: Mapping[str, Any]) -> None:
+    def _make_secret(self, manifest: Mapping[str, Any]) -> bool:
+        """Make it; False if another pod has the name."""
+        name = manifest["metadata"]["name"]
         try:
             self.cluster.create_secret(manifest)
         except ClusterError as error:
             if error.status != CONFLICT:
                 raise
-            # Of an earlier pod of this name, which is gone; garbage collection is slower than we are.
-            self.cluster.delete_secret(manifest["metadata"]["name"])
+            if self.cluster.get_pod(name) is not None:
+                return False
+            # Of an earlier pod of this name; garbage collection is slower than we are.
+            self.cluster.delete_secret(name)
             self.cluster.create_secret(manifest)
+        return True
 
     def _give_back(self, failures: Sequence[_NotStarted], without_session: Sequence[int]) -> None:
         if not failures and not without_session:
@@ -320,16 +364,15 @@ class Executor:
         reason = ""
         if failures:
             error = failures[0].error
-            reason = "QuotaExceeded" if error.quota else "PodRejected" if error.template else error.reason
-            self._pause(reason, error.message)
+            self.pause(error.refusal or error.reason, error.message)
             self.save()
         self.hub.release(task_ids, {}, {})
         self.done.tally("freed", reason, len(task_ids) - len(without_session))
         self.done.tally("freed", "NoSubsession", len(without_session))
+        self.memory.unsure = True  # until the Secrets are gone, and the pod whose making was not answered
         for failure in failures:
-            if failure.pod is not None:
-                meta = failure.pod["metadata"]
-                self.cluster.delete_pod(meta["name"], meta["uid"], 1)
+            if failure.secret and failure.error.status != 0:
+                self.cluster.delete_secret(failure.secret)
 
     # Pods
 
@@ -361,3 +404,6 @@ class Executor:
         elif pod.outcome == "freed":
             self.done.tally("freed", "GivenBack")
             self.memory.given_back.add((pod.task_id, pod.attempt))
+            if pod.own_fault:
+                # It had the time to give its task back, but the next attempt would end in the same way.
+                self.state.ended(pod.task_id, pod.attempt, counted=True, now=self.clock(), story=story(pod))

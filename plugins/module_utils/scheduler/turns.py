@@ -46,6 +46,7 @@ class Others:
     """What is seen of the other namespaces with builders. Silence is in seconds."""
 
     served: int = 0  # whose scheduler is at work
+    older: int = 0  # of these: since before ours
     silent: Mapping[str, float] = field(default_factory=dict)  # whose isn't, since when
 
 
@@ -107,7 +108,9 @@ class Turns:
         """Look once."""
         others = self._neighbours.look()
         line = waiting(others, self._turn)
-        if line and self._monotonic() - self._began >= length(self._turn, others.served + 1, len(line)):
+        age = self._monotonic() - self._began
+        # One worker for each that waits; those that have worked longest give them up.
+        if others.older < len(line) and age >= length(self._turn, others.served + 1, len(line)):
             self.waiting = line
             self._over.set()
 
@@ -142,8 +145,7 @@ class Namespaces:
             )
             since.update({name: max(scheduled[name], built[name]) for name in scheduled.keys() & built.keys()})
             leases += self._list(self._leases, scope, field_selector=f"metadata.name={lease.NAME}")
-        since.pop(self._mine, None)
-        return judged(since, leases, self._clock())
+        return judged(self._mine, since, leases, self._clock())
 
     def _list(self, resource: Any, namespace: str | None, **options: Any) -> list[Mapping[str, Any]]:
         answer = resource.get(namespace=namespace, serialize=False, _request_timeout=TIMEOUT, **options)
@@ -161,15 +163,17 @@ def _since(items: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     return found
 
 
-def judged(since: Mapping[str, float], leases: Iterable[Mapping[str, Any]], now: float) -> Others:
+def judged(mine: str, since: Mapping[str, float], leases: Iterable[Mapping[str, Any]], now: float) -> Others:
     """Who is served and who is not. since: namespace -> from when on it wanted a scheduler (epoch)."""
     last = dict(since)
-    served = set()
+    began = {}
     for one in leases:
         name, spec = one["metadata"]["namespace"], one.get("spec") or {}
         renewed = epoch(spec.get("renewTime")) or 0.0
         if name in last:
             last[name] = max(last[name], renewed)
-            if spec.get("holderIdentity") and now - renewed < lease.DURATION:
-                served.add(name)
-    return Others(len(served), {name: now - when for name, when in last.items() if name not in served})
+        if spec.get("holderIdentity") and now - renewed < lease.DURATION and name in {*since, mine}:
+            began[name] = epoch(spec.get("acquireTime")) or 0.0
+    ours = began.pop(mine, now)
+    silent = {name: now - when for name, when in last.items() if name not in began and name != mine}
+    return Others(len(began), sum(when < ours for when in began.values()), silent)

@@ -144,7 +144,8 @@ class Watched:
                 # One of the same name may be there again.
                 if old is not None and old["metadata"]["uid"] == item["metadata"]["uid"]:
                     del self._items[name]
-                new = None
+                # What it was at its end, which no event may have told before.
+                old, new = item, None
             else:
                 self._items[name] = new = item
         self._changed(old, new)

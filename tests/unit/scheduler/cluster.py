@@ -35,6 +35,8 @@ class MemoryCluster:
         self.calls: list[str] = []
         self.refuse: dict[str, ClusterError] = {}
         self.most_alive = 0
+        self.gone: list[TaskPod] = []  # ended and deleted, not yet asked for
+        self.warnings: dict[str, tuple[str, str]] = {}  # pod uid -> reason, message of its newest event
         self._ids = itertools.count(1)
 
     def _do(self, name: str) -> None:
@@ -63,8 +65,17 @@ class MemoryCluster:
     def builders(self) -> dict[str, dict[str, Any]]:
         return dict(self.resources)
 
-    def task_secrets(self, builder: str) -> set[str]:
-        return {name for name, secret in self.secrets.items() if "koji-task" in secret["metadata"].get("labels", {})}
+    def vanished(self, builder: str) -> list[TaskPod]:
+        gone, self.gone = self.gone, []
+        return gone
+
+    def task_secrets(self, builder: str) -> dict[str, bool]:
+        metas = [secret["metadata"] for secret in self.secrets.values()]
+        return {
+            m["name"]: any(owner["kind"] == "Pod" for owner in m.get("ownerReferences", []))
+            for m in metas
+            if "koji-task" in m.get("labels", {})
+        }
 
     def live_pods_of(self, task_id: int) -> list[TaskPod]:
         views = [view(pod) for pod in self.all_pods.values()]
@@ -94,6 +105,12 @@ class MemoryCluster:
         )
         return copy.deepcopy(pod)
 
+    def try_pod(self, manifest: Mapping[str, Any]) -> None:
+        self._do("try_pod")
+
+    def pod_warning(self, uid: str) -> tuple[str, str]:
+        return self.warnings.get(uid, ("", ""))
+
     def get_pod(self, name: str) -> dict[str, Any] | None:
         return copy.deepcopy(self.all_pods.get(name))
 
@@ -102,6 +119,12 @@ class MemoryCluster:
         if manifest["metadata"]["name"] in self.secrets:
             raise ClusterError(409, "AlreadyExists", "secret already exists")
         self.secrets[manifest["metadata"]["name"]] = self._made(manifest)
+
+    def give_secret(self, name: str, pod: Mapping[str, Any]) -> None:
+        self._do("give_secret")
+        if name in self.secrets:
+            owner = {"kind": "Pod", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
+            self.secrets[name]["metadata"]["ownerReferences"] = [owner]
 
     def delete_pod(self, name: str, uid: str, grace: int | None) -> None:
         self._do("delete_pod")
@@ -161,6 +184,9 @@ class MemoryCluster:
     def remove(self, name: str) -> None:
         """Take a pod's object away, and what it owns."""
         pod = self.all_pods.pop(name)
+        last = view(pod)
+        if last is not None and not last.alive:
+            self.gone.append(last)
         for secret, item in list(self.secrets.items()):
             owners = item["metadata"].get("ownerReferences", [])
             if any(owner["uid"] == pod["metadata"]["uid"] for owner in owners):

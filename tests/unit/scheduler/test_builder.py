@@ -112,6 +112,20 @@ def test_a_task_assigned_when_a_parent_wakes_up_is_held_not_refused() -> None:
     assert world.state(other) == "OPEN"
 
 
+def test_a_task_that_a_person_assigns_to_a_full_host_is_refused_at_once() -> None:
+    world = World(slots=1)
+    running = world.task()
+    world.ticks(2)
+    world.run(running)
+    surplus = world.task()
+    world.admin.assignTask(surplus, HOST, override=True)
+    world.ticks(2)
+    assert world.state(surplus) == "FREE"
+    [refusal] = world.admin.scheduler.getTaskRefusals([["task_id", surplus]])
+    assert (refusal["soft"], refusal["msg"]) == (True, "no free slot")
+    assert world.state(running) == "OPEN"
+
+
 def test_scaling_down_refuses_the_surplus_at_once() -> None:
     world = World(slots=2)
     world.task()
@@ -315,10 +329,49 @@ def test_an_unschedulable_pod_is_given_time() -> None:
     assert world.condition()["reason"] == "Unschedulable"
 
 
+def test_a_pod_that_does_not_start_in_time_says_what_its_events_say() -> None:
+    world = World(start_deadline=30)
+    task = world.task()
+    world.ticks(2)
+    world.cluster.warnings[world.pod(task)["metadata"]["uid"]] = ("FailedMount", 'configmap "site" not found')
+    world.ticks(25)
+    assert world.state(task) == "OPEN"
+    world.ticks(7)
+    assert world.state(task) == "FREE"
+    assert world.condition()["reason"] == "StartDeadlineExceeded"
+    assert 'not started within 30 s: configmap "site" not found' in world.condition()["message"]
+
+
+def test_a_pod_whose_secret_was_deleted_is_replaced_without_a_pause() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    name = f"koji-task-{task}-1"
+    world.cluster.delete_secret(name)
+    world.ticks(8)
+    assert world.pod(task)["metadata"]["deletionTimestamp"]
+    assert world.state(task) in ("FREE", "ASSIGNED")
+    assert world.condition()["status"] == "True"
+    world.cluster.remove(name)
+    world.ticks(2)
+    assert world.state(task) == "OPEN"
+
+
+def test_an_attempt_s_number_is_not_used_again_when_its_pod_vanishes() -> None:
+    world = World(task_attempts=1)
+    task = world.task()
+    world.ticks(2)
+    world.cluster.remove(world.run(task))
+    world.ticks(3)
+    assert world.state(task) == "OPEN"
+    assert list(world.cluster.all_pods) == [f"koji-task-{task}-2"]
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
         (ClusterError(403, "Forbidden", "pods is forbidden: exceeded quota: small"), "QuotaExceeded"),
+        (ClusterError(403, "Forbidden", "pods is forbidden: status unknown for quota: small"), "QuotaExceeded"),
         (ClusterError(403, "Forbidden", "violates PodSecurity restricted"), "PodRejected"),
         (ClusterError(422, "Invalid", "spec.containers[0].image: Required value"), "PodRejected"),
     ],
@@ -597,3 +650,41 @@ def test_a_builder_that_becomes_another_host_gives_the_old_one_s_tasks_back() ->
     assert world.builder.hub is not None
     assert world.builder.hub.host_id == world.admin.getHost("builder-2")["id"]
     assert "deletionTimestamp" in world.cluster.all_pods[name]["metadata"]
+
+
+def test_a_login_that_was_cut_off_leaves_no_session() -> None:
+    world = World()
+    world.fuse.left, world.fuse.after = 1, True  # killed after the login, before the key is saved
+    with pytest.raises(Killed):
+        world.tick()
+    [stray] = world.admin.getSessionInfo(details=True, user_id=HOST)
+    world.restart()
+    world.ticks(5)
+    assert len(world.admin.getSessionInfo(details=True, user_id=HOST)) == 2, "it may be in use: too young to tell"
+    world.ticks(70)
+    [ours] = world.admin.getSessionInfo(details=True, user_id=HOST)
+    assert ours["id"] == world.session != stray["id"]
+
+
+def test_whoever_waits_for_the_lock_keeps_their_session() -> None:
+    world = World()
+    world.tick()
+    waiting = world.hub.session(HOST)
+    for _ in range(150):
+        with contextlib.suppress(koji.AuthLockError):
+            waiting.exclusiveSession()
+        world.tick()
+        if world.clock.now % 30 < 1:
+            world.restart()
+    assert waiting.sinfo["session-id"] in {s["id"] for s in world.admin.getSessionInfo(details=True, user_id=HOST)}
+
+
+def test_subsessions_of_a_session_that_was_forced_away_are_closed() -> None:
+    world = World()
+    world.task()
+    world.ticks(2)
+    thief = world.hub.session(HOST)
+    thief.exclusiveSession(force=True)
+    thief.logout()
+    world.ticks(90)
+    assert {s["master"] for s in world.admin.getSessionInfo(details=True, user_id=HOST)} <= {None, world.session}

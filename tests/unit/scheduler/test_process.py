@@ -55,6 +55,16 @@ def test_a_run_takes_tasks_and_gives_up_the_lease() -> None:
     assert world.admin.getSessionInfo(details=True, user_id="builder-1")  # not logged out
 
 
+def test_what_a_run_tells_is_an_event_on_each_builder() -> None:
+    world = LiveWorld()
+    process = world.process()
+    process.run(0.5)
+    process.note("WorkersShared", "raise it")
+    [event] = [one for one in world.cluster.events.values() if one["reason"] == "WorkersShared"]
+    assert (event["involvedObject"]["kind"], event["involvedObject"]["name"]) == ("KojiBuilder", NAME)
+    assert event["message"] == "raise it"
+
+
 def test_one_tick_says_what_it_did() -> None:
     world = LiveWorld()
     world.process().once()

@@ -44,15 +44,17 @@ def test_a_short_turn_stays_as_short_as_it_was_asked_for() -> None:
     assert length(2, 1, 100) == 2
 
 
-def lease(namespace: str, holder: str, age: float) -> dict[str, Any]:
-    return {"metadata": {"namespace": namespace}, "spec": {"holderIdentity": holder, "renewTime": stamp(NOW - age)}}
+def lease(namespace: str, holder: str, age: float, began: float = 50) -> dict[str, Any]:
+    spec = {"holderIdentity": holder, "renewTime": stamp(NOW - age), "acquireTime": stamp(NOW - began)}
+    return {"metadata": {"namespace": namespace}, "spec": spec}
 
 
 def test_who_is_served_and_who_is_not() -> None:
-    since = {"busy": NOW - 500, "between": NOW - 500, "dead": NOW - 500, "new": NOW - 3, "old": NOW - 400}
+    since = {"busy": NOW - 500, "between": NOW - 500, "dead": NOW - 500, "new": NOW - 3, "old": NOW - 400, "mine": 0.0}
     leases = [lease("busy", "a", 1), lease("between", "", 2), lease("dead", "b", 60), lease("no-builders", "c", 1)]
-    others = judged(since, leases, NOW)
-    assert others.served == 1
+    others = judged("mine", since, [*leases, lease("mine", "d", 1, began=40)], NOW)
+    assert (others.served, others.older) == (1, 1)
+    assert judged("mine", since, [*leases, lease("mine", "d", 1, began=60)], NOW).older == 0
     assert others.silent == {"between": 2, "dead": 60, "new": 3, "old": 400}
     assert waiting(others, 30) == ["dead", "old"]
 
@@ -73,7 +75,7 @@ class Line:
 
 def test_a_run_has_its_turn_and_then_gives_way() -> None:
     clock = [0.0]
-    turns = Turns(Line(Others(1, {"waits": 20.0, "between": 3.0})), 30, lambda: clock[0])
+    turns = Turns(Line(Others(1, 0, {"waits": 20.0, "between": 3.0})), 30, lambda: clock[0])
     clock[0] = 29.0
     turns.look()
     assert not turns.waiting
@@ -85,14 +87,23 @@ def test_a_run_has_its_turn_and_then_gives_way() -> None:
 
 def test_a_run_that_nobody_waits_for_goes_on() -> None:
     clock = [0.0]
-    turns = Turns(Line(Others(7, {"between": 14.0})), 30, lambda: clock[0])
+    turns = Turns(Line(Others(7, 0, {"between": 14.0})), 30, lambda: clock[0])
     clock[0] = 3000.0
     turns.look()
     assert not turns.waiting
 
 
+@pytest.mark.parametrize(("older", "line", "over"), [(0, 1, True), (1, 1, False), (1, 2, True), (7, 2, False)])
+def test_only_as_many_give_way_as_wait_and_the_oldest_first(older: int, line: int, over: bool) -> None:
+    clock = [0.0]
+    turns = Turns(Line(Others(7, older, {str(one): 20.0 for one in range(line)})), 30, lambda: clock[0])
+    clock[0] = 30.0
+    turns.look()
+    assert bool(turns.waiting) == over
+
+
 def test_the_thread_tells_when_it_is_over() -> None:
-    line = Line(Others(1, {"waits": 20.0}))
+    line = Line(Others(1, 0, {"waits": 20.0}))
     turns = Turns(line, 0.04)
     with turns.counted() as over:
         assert line.asked.wait(10)
@@ -135,4 +146,4 @@ def test_the_namespaces_of_the_operator_are_looked_at(
     dynamic.resources.get.return_value.get = get
     others = Namespaces(dynamic, "mine", lambda: NOW).look()
     assert sorted(set(asked), key=str) == sorted(scopes, key=str)
-    assert others == Others(1, {"silent": 100.0})
+    assert others == Others(1, 0, {"silent": 100.0})

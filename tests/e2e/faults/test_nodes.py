@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the Koji operator
+"""The node that task pods run on: drained by an administrator, or lost with its kubelet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cluster.processes import start_time
+from tests.e2e.resources import SOON
+
+from . import causes
+
+if TYPE_CHECKING:
+    from tests.e2e.hub import Hub
+    from tests.e2e.kube import Json, Kube
+
+    from .world import World
+
+SPEC: Json = causes.WITH_HANDLERS
+LONG = 120  # seconds
+ZOMBIE = 36  # seconds: until the node is given up (its pod's grace and 30 s more), and then some
+AGAIN = ["FREE", "ASSIGNED", "OPEN", "FREE", "ASSIGNED", "OPEN", "CLOSED"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _handlers(kube: Kube, hub: Hub) -> None:
+    causes.install_handlers(kube, hub.namespace)
+
+
+@pytest.mark.fault("node-drained")
+def test_a_drained_node_gives_its_tasks_back(world: World) -> None:
+    task = world.task(LONG, "faultyFirst")
+    node = world.running(task)["spec"]["nodeName"]
+    try:
+        # Only task pods: the hub of this test has no other node to go to.
+        options = ("--pod-selector=koji-task", "--delete-emptydir-data", "--ignore-daemonsets", "--timeout=30s")
+        world.kube.kubectl("drain", node, *options)
+        # It gets its next pod, which waits for a node.
+        world.kube.wait_for(lambda: world.ledger.history(task).count("FREE") == 2, SOON, "the task was given back")
+    finally:
+        world.kube.kubectl("uncordon", node)
+    world.ended(task)
+    assert world.session.getTaskResult(task) == 2
+    assert world.ledger.history(task) == AGAIN
+    world.settled(closed=[task])
+
+
+@pytest.mark.fault("node-lost")
+def test_a_lost_node_s_tasks_run_elsewhere_and_only_count_there(world: World) -> None:
+    task = world.task(ZOMBIE, "faultyFirst")
+    pod = world.running(task)
+    zombie = causes.container_pid(pod)
+    with causes.kubelet_stopped():
+        # As the node controller does, minutes later; nobody is there to end the pod.
+        world.kube.kubectl(
+            "delete", "pod", pod["metadata"]["name"], "-n", world.namespace, "--grace-period=1", "--wait=false"
+        )
+        world.kube.wait_for(lambda: world.ledger.history(task).count("FREE") == 2, SOON, "the task is free", world.seen)
+        world.event(
+            "TaskFreed", f"task {task} is given back (NodeLost): node {pod['spec']['nodeName']} does not answer"
+        )
+        # The container goes on, ends, and reports: the hub must not hear it.
+        world.kube.wait_for(lambda: start_time(zombie) is None, SOON, "the container of the first attempt has ended")
+        assert "CLOSED" not in world.ledger.history(task)
+    world.ended(task)
+    assert world.session.getTaskResult(task) == 2
+    assert world.ledger.history(task) == AGAIN
+    world.settled(closed=[task])
