@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 GOOD = {"KojiUser": "good", "KojiBuilder": "good-builder"}
 # All bad resources are applied at once, and two cores run them one after the other.
-JUDGED = 180  # seconds
+JUDGED = 300  # seconds
 ALIVE = 90  # seconds; a builder checks in every second, on a busy machine somewhat later
 FRESH = 3  # seconds; tests that are shorter share the wait for a check-in
 
