@@ -112,6 +112,10 @@ class Operator:
             self._process.wait()
             self._process = None
         if self._folder is not None:
+            # A run's Ansible has a session of its own, and may outlive it.
+            for process in _with_environment(f"TMPDIR={self._folder}"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
@@ -153,4 +157,14 @@ def _descendants(pid: int) -> list[int]:
         with contextlib.suppress(OSError):
             for child in map(int, children.read_text("ascii").split()):
                 found += [child, *_descendants(child)]
+    return found
+
+
+def _with_environment(entry: str) -> list[int]:
+    """Return the processes that were started with NAME=VALUE in their environment."""
+    found: list[int] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if entry.encode() in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
     return found
