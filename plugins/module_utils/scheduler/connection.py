@@ -25,6 +25,8 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub i
 if TYPE_CHECKING:
     from concurrent.futures import Executor as Pool
 
+LOOK = 30.0  # seconds between looks at whether the Secret is still there
+
 MakeAccess = Callable[[Settings, Cluster], sessions.HubAccess]
 
 
@@ -80,6 +82,7 @@ class Connection:
         self.sinfo: sessions.Sinfo | None = None
         self._access: sessions.HubAccess | None = None
         self._master = self._new_master()
+        self._looked = around.clock()
         self._loaded = False  # the Secret of an earlier run has been read
 
     def configure(self, settings: Settings) -> None:
@@ -125,6 +128,16 @@ class Connection:
             }
         )
         self.state.dirty = False
+
+    def keep(self) -> None:
+        """Write the Secret again if somebody has deleted it: who restarts without it waits for the lock, and the pods'
+        sessions are lost.
+        """
+        now = self.around.clock()
+        if self.sinfo is not None and now - self._looked > LOOK:
+            self._looked = now
+            if self.around.cluster.get_secret(self.settings.session_secret) is None:
+                self.save()
 
     def _save_session(self, sinfo: sessions.Sinfo) -> None:
         self.around.may_write()

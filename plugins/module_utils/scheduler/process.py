@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 PERIOD = 1.03  # seconds between regular ticks
 SPACING = 0.05  # seconds at least between a tick and one that a pod asked for
 SYNC = 1.0  # seconds between looks at which builders there are
+LISTEN = 0.25  # seconds between looks at whether to stop
 JOIN = 45.0  # seconds that builders have to end their ticks: a hub call has 20, and may be followed by another
 WORKERS = 4  # threads that make pods, for all builders together; more only delays each pod's Secret
 
@@ -278,7 +279,7 @@ class Process:
                 if self.lease.held():
                     self._sync()
             self._write_metrics()
-            self._changed.wait(max(0.0, min(renew, sync, until) - time.monotonic()))
+            self._changed.wait(max(0.0, min(renew, sync, until, now + LISTEN) - time.monotonic()))
 
     def _write_metrics(self, *, last: bool = False) -> None:
         if not self.lease.held():

@@ -301,7 +301,7 @@ def test_wrong_session(builder: Builder, run: Run) -> None:
     task = builder.open("sleep", 0)
     builder.session.logoutChild(task.session_id)
     ended = run(task)
-    assert ended.outcome == "crashed"
+    assert ended.outcome == "denied"
     assert f"does not let task {task.task_id} start" in ended.message
     assert task.session_key not in ended.message
 

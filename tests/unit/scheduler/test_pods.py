@@ -56,6 +56,12 @@ def test_the_runner_s_word_counts_if_its_exit_code_agrees(exit_code: int | None,
     assert ended(exit_code, message).outcome == outcome
 
 
+def test_a_runner_that_its_node_forbids_to_work_never_ran() -> None:
+    found = ended(78, json.dumps({"outcome": "forbidden", "message": "unshare: Operation not permitted"}))
+    assert (found.never_ran, found.reason, found.outcome) == (True, "UserNamespacesForbidden", "forbidden")
+    assert not ended(1, json.dumps({"outcome": "forbidden"})).never_ran  # a task that says so does not stop a builder
+
+
 def test_a_disruption_is_not_the_task_s_fault() -> None:
     assert ended(137, reason="OOMKilled").reason == "OOMKilled"
     assert not ended(137, reason="OOMKilled").disrupted
