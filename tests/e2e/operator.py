@@ -21,7 +21,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 LOGS = CHECKOUT / "build" / "logs"
 # Written into every kubeconfig by ansible-operator, whatever --proxy-port says.
 PROXY_PORT = 8888
-STOP_GRACE = 10  # seconds; more than the runs get
+STOP_GRACE = 30  # seconds; more than the runs get
 
 
 class Operator:
@@ -80,7 +80,7 @@ class Operator:
                 self._command(), cwd=self.project, env=self._env(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not _listens(PROXY_PORT):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 code = self._process.poll()
@@ -118,6 +118,10 @@ class Operator:
             self._process.wait()
             self._process = None
         if self._folder is not None:
+            # A run's Ansible has a session of its own, and may outlive it.
+            for process in _with_environment(f"TMPDIR={self._folder}"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
@@ -160,4 +164,14 @@ def _descendants(pid: int) -> list[int]:
         with contextlib.suppress(OSError):
             for child in map(int, children.read_text("ascii").split()):
                 found += [child, *_descendants(child)]
+    return found
+
+
+def _with_environment(entry: str) -> list[int]:
+    """Return the processes that were started with NAME=VALUE in their environment."""
+    found: list[int] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if entry.encode() in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
     return found
