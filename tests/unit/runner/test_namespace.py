@@ -153,8 +153,12 @@ ctypes.CDLL = lambda *a, **k: Libc(real(*a, **k))
 
 @as_root
 def test_it_takes_less_than_20_ms() -> None:
-    times = [
-        run("begin = time.monotonic()\nnamespace.enter()\nprint(json.dumps(time.monotonic() - begin))")
-        for _ in range(3)
-    ]
+    """Of CPU, the helper's included: wall time is the machine's, which may be busy."""
+    body = """
+        import koji, koji.daemon, koji.tasks  # what the runner has loaded by then, and forks with
+        begin = os.times()
+        namespace.enter()
+        print(json.dumps(sum(os.times()[:4]) - sum(begin[:4])))
+    """
+    times = [run(body) for _ in range(3)]
     assert min(times) < 0.020, times

@@ -394,6 +394,24 @@ def test_a_pod_that_is_not_admitted_gives_the_task_back(error: ClusterError, rea
     assert world.state(task) == "OPEN"
 
 
+def test_a_host_that_backs_off_says_so_before_the_hub_can_give_it_the_task_again() -> None:
+    """The hub's scheduler runs in any host's check-in: a second assignment would have to be refused, for 15 min."""
+    world = World()
+    other = world.hub.host("other", capacity=100.0)
+    other.host.updateHost(0.0, True, data={"methods": [], "maxjobs": 5})
+    world.admin.addChannel("pods")
+    world.admin.addHostToChannel(HOST, "pods")
+    task = world.task(channel="pods")
+    world.cluster.refuse["create_pod"] = ClusterError(403, "Forbidden", "exceeded quota: small")
+    for _ in range(3):
+        world.tick()
+        world.clock.tick(1)
+        other.host.getTasks()
+    assert world.event_reasons() >= {"QuotaExceeded"}
+    assert world.state(task) == "FREE"
+    assert not world.admin.scheduler.getTaskRefusals()
+
+
 VIOLATES = 'pods "koji-task-1-1" is forbidden: violates PodSecurity "{level}:latest": allowPrivilegeEscalation != false'
 
 
