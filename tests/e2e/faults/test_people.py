@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.bad_input.world import copied_secret
-from tests.e2e.resources import READY, SOON, builder
+from tests.e2e.resources import builder
 
-from .world import TASK
+from .world import READY, SOON, TASK
 
 if TYPE_CHECKING:
     from .world import World

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.resources import SOON
+from .world import SOON
 
 if TYPE_CHECKING:
     from .world import World
