@@ -69,7 +69,7 @@ class Builder:
         self.slow = SlowStarts(around.cluster, settings.name)
         self.leftovers = Leftovers(around.cluster, settings.name, around.clock)
         self.connection = Connection(settings, around, self.observer.request)
-        self.removed = False  # its ConfigMap is gone
+        self.complaint = ""  # why its ConfigMap can't be used; it goes on with the settings that it had
         self._lingering: dict[int, float] = {}
         self._attempted: dict[int, int] = {}
         self._held: dict[int, float] = {}
@@ -109,7 +109,7 @@ class Builder:
         return found
 
     def _leaving(self, resource: Mapping[str, Any] | None) -> bool:
-        return self.removed or resource is None or bool(resource["metadata"].get("deletionTimestamp"))
+        return resource is None or bool(resource["metadata"].get("deletionTimestamp"))
 
     # Ticks
 
@@ -410,6 +410,9 @@ class Builder:
             return Condition(
                 "Scheduling", status=False, reason="Draining", message="no new tasks; running ones may end"
             )
+        if self.complaint:
+            message = f"{self.complaint}; until it can, the settings before hold"
+            return Condition("Scheduling", status=False, reason="SettingsInvalid", message=message)
         if self.settings.paused or self.settings.slots == 0:
             why = "spec.paused is true" if self.settings.paused else "there are no replicas"
             return Condition("Scheduling", status=False, reason="Paused", message=f"no new tasks: {why}")
