@@ -121,6 +121,7 @@ def test_a_config_map_that_somebody_spoils_or_deletes_drains_nobody() -> None:
     thread.start()
     try:
         assert world.until(world.task(), "OPEN")
+        eventually(lambda: "status" in world.cluster.resources[NAME])
         good = world.cluster.maps["koji-default-builder"]
         world.cluster.maps["koji-default-builder"] = {**good, "data": {}}
         eventually(lambda: world.condition()["reason"] == "SettingsInvalid")
