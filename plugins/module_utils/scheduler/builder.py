@@ -13,9 +13,9 @@ import koji
 from ansible_collections.fedoraproject.koji.plugins.module_utils.conditions import Condition
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HUB_ERRORS, HubError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.observer import Observer
-from ansible_collections.fedoraproject.koji.plugins.module_utils.pods import manifest
+from ansible_collections.fedoraproject.koji.plugins.module_utils.pods import USER_NAMESPACES_FORBIDDEN, manifest
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import Action, Hold, Take
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import QUOTA, REJECTED, ClusterError
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import ClusterError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import Connection, Surroundings
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.execute import Executor, Memory
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import CheckIn, Hub, task_states
@@ -29,6 +29,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.plan 
     plan,
     strangers,
 )
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.rejection import QUOTA, REFUSALS, rejection
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.report import Reporter, stamp
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.slow import SlowStarts
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 REACHES_HUB = 30.0  # seconds after which a pod that still runs has got through to the hub
 PROBE = {"id": 0, "method": "probe", "arch": "noarch"}  # a task that no hub has
 RETRY = (1.0, 2.0, 5.0, 10.0, 15.0)  # seconds between attempts to reach the hub
+PROVEN = 10.0  # seconds after its creation that a running pod shows that its node lets it work
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ class Builder:
             (hub.session_id, hub.host_id), there, states, pods, now, slots=slots, accepting=accepting, why_not=why_not,
             jobs=max(jobs, self._reported_jobs),
         )  # fmt: skip
-        view = replace(view, bound=self._bound(hub, view))
+        view = replace(view, bound=self._bound(hub, view), dead=self.leftovers.dead)
         self._reported_jobs = jobs
         executor = Executor(
             self.settings,
@@ -240,17 +242,18 @@ class Builder:
     def _probe(self, pods: list[TaskPod], now: float) -> None:
         """Ask the API server whether it would admit a pod now, before a task is taken for one."""
         backoff = self.state.backoff
-        if backoff.reason not in (QUOTA, REJECTED) or now < backoff.until or not self._accepting(now, leaving=False)[0]:
+        if backoff.reason not in REFUSALS or now < backoff.until or not self._accepting(now, leaving=False)[0]:
             return
         try:
             self.cluster.try_pod(manifest(self.settings, PROBE, 0, 0, 0))
         except ClusterError as error:
-            if not error.refusal:
+            reason, message = rejection(error, self.settings)
+            if reason not in REFUSALS:
                 raise
-            most = {"most": 1} if error.quota else {}
-            self.state.pause(error.refusal, error.message, now, self.around.jitter(), **most)
+            most = {"most": 1} if reason == QUOTA else {}
+            self.state.pause(reason, message, now, self.around.jitter(), **most)
         else:
-            if backoff.reason == REJECTED or not any(pod.alive for pod in pods):
+            if backoff.reason != QUOTA or not any(pod.alive for pod in pods):
                 self.state.resume()
 
     def _slots(self, pods: list[TaskPod]) -> int:
@@ -264,16 +267,19 @@ class Builder:
         backoff = self.state.backoff
         if not backoff.step:
             return
+        now = self.around.clock()
         new = [pod for pod in pods if pod.phase != "Pending" and not pod.never_ran and pod.created + 1 >= backoff.until]
         if backoff.reason == QUOTA:
             # One that fits says nothing of the next one.
             over = sum(pod.alive for pod in pods) >= self.settings.slots
         elif backoff.reason == CHECK_CLIENT_IP:
             # Starting is not what they can't.
-            now = self.around.clock()
             over = any(
                 pod.outcome in ("closed", "failed") or (pod.alive and now - pod.created > REACHES_HUB) for pod in new
             )
+        elif backoff.reason == USER_NAMESPACES_FORBIDDEN:
+            # A runner that its node forbids to work says so within a second or two of starting.
+            over = any(not pod.alive or now - pod.created >= PROVEN for pod in new)
         else:
             over = bool(new)
         if over:

@@ -25,10 +25,10 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actio
 )
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import (
     CONFLICT,
-    QUOTA,
     Cluster,
     ClusterError,
 )
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.rejection import QUOTA, rejection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 LOG_LINES = 20  # of a crashed pod, in its task's result
 NAMES_TRIED = 5  # attempt numbers tried when pods of those names are there already
 ASKED_AGAIN = 10.0  # seconds until a deletion that shows no effect is asked for again
+
 
 A = TypeVar("A")
 
@@ -363,8 +364,8 @@ class Executor:
         reason = ""
         if failures:
             error = failures[0].error
-            reason = error.refusal or error.reason
-            self.pause(reason, error.message)
+            reason, message = rejection(error, self.settings)
+            self.pause(reason, message)
             self.save()
         self.hub.release(task_ids, {}, {})
         self.done.tally("freed", reason, len(task_ids) - len(without_session))

@@ -27,6 +27,7 @@ class Leftovers:
         self._builder = builder
         self._clock = clock
         self.unsure = True
+        self.dead: frozenset[int] = frozenset()  # subsessions of pods that the hub does not know any more
         self._again_at: float | None = None  # other sessions of the host's user are too young yet to be closed
 
     def clean(self, hub: Hub, pods: list[TaskPod], memory: Memory) -> None:
@@ -41,7 +42,10 @@ class Leftovers:
         # A pod that a killed run was just about to make would work with one of these.
         claimed = {pod.subsession for pod in pods}
         try:
-            memory.revoked |= hub.revoke([child for child in hub.children() if child not in claimed])
+            children = hub.children()
+            memory.revoked |= hub.revoke([child for child in children if child not in claimed])
+            # Those of a session that expired have gone with it, and are not back with its renewal.
+            self.dead = frozenset(one for one in claimed if one is not None and one not in children)
         except koji.AuthError:
             raise
         except koji.GenericError:

@@ -91,6 +91,7 @@ class View:
     surplus: frozenset[int] = frozenset()  # held ones that the hub's scheduler can't have assigned: a person did
     revoked: frozenset[int] = frozenset()  # subsessions that are closed for certain
     orphaned: Mapping[int, int] = field(default_factory=dict)  # subsession -> task id, of pods that have vanished
+    dead: frozenset[int] = frozenset()  # pods' subsessions that the hub has ended by itself
     bound: Mapping[int, str] = field(default_factory=dict)  # denied, but open subsessions -> address they are bound to
     attempted: Mapping[int, int] = field(default_factory=dict)  # task id -> attempt of its newest pod, perhaps gone
 
@@ -198,7 +199,7 @@ class _Plan:
             message = "no pod runs it: it was deleted, or the scheduler was killed before making one"
             attempt = self.view.attempted.get(task.id, 0)
             self.releases.append(Free(task.id, "NoPod", message, attempt=attempt, confirm=True))
-        elif pod.session != self.view.session:
+        elif pod.session != self.view.session or (pod.alive and pod.subsession in self.view.dead):
             self._drop_carrier(pod, "SessionLost", "the builder's hub session was replaced, and with it the pod's")
         elif not pod.alive:
             self._ended(pod)

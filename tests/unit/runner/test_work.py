@@ -291,6 +291,13 @@ def test_answer_to_close_task_is_lost(builder: Builder, run: Run) -> None:
     assert builder.state(task) == "CLOSED"
 
 
+def test_answer_to_the_first_write_is_lost(builder: Builder, run: Run) -> None:
+    task = builder.open("sleep", 0)
+    builder.hub.injection.add({"kind": "drop", "method": "host.setTaskWeight", "when": "after", "times": 1})
+    assert run(task).outcome == "closed"
+    assert builder.state(task) == "CLOSED"
+
+
 def test_hub_refuses_the_result(builder: Builder, run: Run) -> None:
     task = builder.open("sleep", 0)
     builder.hub.injection.add({"kind": "error", "method": "host.closeTask", "times": 1, "message": "disk full"})
