@@ -33,9 +33,14 @@ class LiveWorld(World):
 
     def until(self, task: int, state: str) -> bool:
         """Wait for a task to get there."""
-        deadline = time.monotonic() + 10
+        return self.wait(lambda: self.state(task) == state)
+
+    @staticmethod
+    def wait(condition: Callable[[], bool]) -> bool:
+        """Wait for a condition."""
+        deadline = time.monotonic() + 15
         while time.monotonic() < deadline:
-            if self.state(task) == state:
+            if condition():
                 return True
             time.sleep(0.02)
         return False
@@ -174,12 +179,12 @@ def test_a_run_that_is_told_to_stop_leaves_its_pods_and_the_next_one_goes_on_at_
     first.start()
     task = world.task()
     assert world.until(task, "OPEN")
-    eventually(lambda: f"koji-task-{task}-1" in world.cluster.all_pods and world.content(f"koji-task-{task}-1"))
-    name = world.run(task)
+    name = f"koji-task-{task}-1"
+    assert world.wait(lambda: name in world.cluster.all_pods and world.cluster.begin(name))
     stopped = time.monotonic()
     stop.set()
     first.join(10)
-    assert time.monotonic() - stopped < 5
+    assert time.monotonic() - stopped < 5  # half a second on a machine that is idle
     assert "deletionTimestamp" not in world.pod(task)["metadata"]
     stop.clear()
     second = threading.Thread(target=world.process("second").run, args=(30, stop.is_set))
@@ -203,6 +208,6 @@ def test_a_killed_run_s_lease_is_followed_within_its_duration() -> None:
     thread.start()
     task = world.task()
     assert world.until(task, "OPEN")
-    assert 5 < time.monotonic() - began < 9
+    assert 5 < time.monotonic() - began < 15
     stop.set()
     thread.join(10)
