@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.e2e.kube import condition
-from tests.e2e.resources import READY, SOON
+from tests.e2e.resources import READY
+
+from .conftest import TASK_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +35,7 @@ def scheduling(kube: Kube, hub: Hub, name: str, reason: str) -> str:
         found = condition(item, "Scheduling")
         return (found.get("status"), found.get("reason")) == ("False", reason)
 
-    item = kube.wait_object("KojiBuilder", name, hub.namespace, holds, SOON, f"Scheduling says {reason}")
+    item = kube.wait_object("KojiBuilder", name, hub.namespace, holds, TASK_TIME, f"Scheduling says {reason}")
     return str(condition(item, "Scheduling")["message"])
 
 
@@ -75,9 +78,15 @@ def test_restricted_runs_under_restricted(
 ) -> None:
     enforce("restricted")
     result(make("restricted", "sleep", 0))
-    found = kube.get("KojiBuilder", "restricted", hub.namespace)
-    assert found is not None
-    assert found["status"]["tasks_taken"] == 1
+    config = kube.get("ConfigMap", "koji-restricted-builder", hub.namespace)
+    assert config is not None
+    spec = json.loads(config["data"]["pod.json"])["spec"]
+    assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert spec["containers"][0]["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
 
 
 def test_a_node_that_forbids_user_namespaces_is_named_and_the_shipped_seccomp_profile_helps(
