@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -15,7 +16,7 @@ import koji.daemon
 import koji.tasks
 import requests
 
-from runner import outcome
+from runner import mock, outcome
 from runner.handlers import register
 from runner.options import set_limits
 from runner.outcome import Outcome
@@ -66,6 +67,7 @@ class Work:
             return taken_away(self._info)
         register(self._manager, self._info["method"], self._options, self._kojid)
         self._options.warn_of_unknown()
+        mock.prepare(self._options.values)
         set_limits(self._options.values)
         return None
 
@@ -100,7 +102,8 @@ class Work:
         handler.setManager(self._manager)
         self._check_host(handler)
         # kojid sets the weight once the task is open; the hub counts load with it.
-        session.host.setTaskWeight(self.id, handler.weight())
+        with contextlib.suppress(koji.RetryError):  # done, but the answer was lost: no reason to fail the task
+            session.host.setTaskWeight(self.id, handler.weight())
         return handler
 
     def _check_host(self, handler: koji.tasks.BaseTaskHandler) -> None:

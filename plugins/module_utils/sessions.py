@@ -204,6 +204,7 @@ class MasterSession:
             return None
         if not info.get("exclusive"):
             self._lock(access, session, stored.before if self._here(stored) else ())
+            go_on(session)
         return session
 
     def start(self, access: HubAccess, gone: Sinfo | None = None) -> koji.ClientSession:
@@ -222,11 +223,13 @@ class MasterSession:
         return (stored.user, stored.hub_url) == (self.user, self.hub_url)
 
     def _lock(self, access: HubAccess, session: koji.ClientSession, before: Sequence[int]) -> None:
-        try:
-            session.exclusiveSession()
-        except koji.AuthLockError:
-            if not self._replace(session, before):
-                self._force(access, session)
+        # While somebody else has the lock, the hub does not tell the number of this session's last call.
+        with unnumbered(session):
+            try:
+                session.exclusiveSession()
+            except koji.AuthLockError:
+                if not self._replace(session, before):
+                    self._force(access, session)
         self._seen = None
 
     @staticmethod

@@ -79,6 +79,12 @@ options:
       - With O(state=disabled), disable the host's user as well; its sessions and those of its tasks end at once.
     type: bool
     default: false
+  free_tasks:
+    description:
+      - With O(state=disabled), give tasks that are assigned to the host or open there back to the hub.
+      - Nobody may work on them any more. O(disable_user=true), which is done first, makes sure of that.
+    type: bool
+    default: false
 seealso:
   - module: fedoraproject.koji.koji_host_info
   - module: fedoraproject.koji.koji_user
@@ -108,6 +114,7 @@ EXAMPLES = r"""
     name: builder1.example.org
     state: disabled
     disable_user: true
+    free_tasks: true
 """
 
 RETURN = r"""
@@ -147,6 +154,10 @@ host:
     user_enabled:
       description: Whether its user may log in.
       type: bool
+    tasks:
+      description: Tasks that are assigned to it or open there; only with O(free_tasks=true).
+      type: list
+      elements: int
   sample:
     arches: [i686, x86_64]
     capacity: 12.0
@@ -213,6 +224,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "comment": {"type": "str"},
     "convert_user": {"type": "bool", "default": False},
     "disable_user": {"type": "bool", "default": False},
+    "free_tasks": {"type": "bool", "default": False},
 }
 
 

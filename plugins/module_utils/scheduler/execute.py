@@ -25,13 +25,13 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actio
 )
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import (
     CONFLICT,
-    QUOTA,
     Cluster,
     ClusterError,
 )
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.rejection import QUOTA, rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
     from concurrent.futures import Executor as Pool
 
     from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import Settings
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 LOG_LINES = 20  # of a crashed pod, in its task's result
 NAMES_TRIED = 5  # attempt numbers tried when pods of those names are there already
 ASKED_AGAIN = 10.0  # seconds until a deletion that shows no effect is asked for again
+
 
 A = TypeVar("A")
 
@@ -54,7 +55,6 @@ class Memory:
     seen: dict[int, int] = field(default_factory=dict)  # subsession -> task id, of all pods made or met
     deleted: dict[str, float] = field(default_factory=dict)  # pod uid -> when it was asked for
     counted: set[str] = field(default_factory=set)  # uids of pods that are in the counters
-    given_back: set[tuple[int, int]] = field(default_factory=set)  # task id, attempt: by the runner, and counted
     unsure: bool = False  # a call to the cluster failed half-way: Secrets may be left that no pod has
 
 
@@ -170,6 +170,8 @@ class Executor:
             if isinstance(action, Fail):
                 fail[action.task_id] = self._obituary(action)
                 why[action.task_id] = action.pod.reason
+                self.memory.counted.add(action.pod.uid)
+                self.done.ended[action.pod.outcome, action.pod.reason] += 1
                 self.state.ended(action.task_id, action.pod.attempt, counted=True, now=now, story=story(action.pod))
                 self._note(
                     "TaskPodFailed",
@@ -196,11 +198,10 @@ class Executor:
             if task_id not in problems:
                 self.state.forget(task_id)
                 self.done.tally("failed", why[task_id])
-        self._count_released(actions, free, refuse, problems)
+        self._count_released(free, refuse, problems)
 
     def _count_released(
         self,
-        actions: Sequence[Free | Fail | Refuse],
         free: Mapping[int, str],
         refuse: Mapping[int, tuple[bool, str]],
         problems: Mapping[int, str],
@@ -209,9 +210,8 @@ class Executor:
             # Of an opened one the second call, freeTasks, may be what did not work.
             if task_id not in problems or task_id in free:
                 self.done.tally("refused", "soft" if soft else "hard")
-        again = {a.task_id for a in actions if isinstance(a, Free) and (a.task_id, a.attempt) in self.memory.given_back}
         for task_id, reason in free.items():
-            if task_id not in problems and task_id not in again:
+            if task_id not in problems:
                 self.done.tally("freed", reason)
 
     def _obituary(self, action: Fail) -> str:
@@ -364,7 +364,8 @@ class Executor:
         reason = ""
         if failures:
             error = failures[0].error
-            self.pause(error.refusal or error.reason, error.message)
+            reason, message = rejection(error, self.settings)
+            self.pause(reason, message)
             self.save()
         self.hub.release(task_ids, {}, {})
         self.done.tally("freed", reason, len(task_ids) - len(without_session))
@@ -392,18 +393,23 @@ class Executor:
         self.cluster.delete_secret(pod.name)
         self.cluster.annotate_pod(pod.name, {pods.RECORDED: pod.outcome})
 
-    def count(self, pod: TaskPod) -> None:
-        """Count how a pod's task ended, once; a runner that was told to stop gave its task back by itself."""
-        if pod.alive or pod.recorded or pod.uid in self.memory.counted:
+    def count(self, pod: TaskPod, open_here: Container[int]) -> None:
+        """Count how a pod's task ended, once; a runner that was told to stop gave its task back by itself.
+
+        While the task is open here, whatever the pod says has not happened: it crashed.
+        """
+        if pod.alive or pod.recorded or pod.uid in self.memory.counted or pod.task_id in open_here:
             return
         self.memory.counted.add(pod.uid)
         self.done.ended[pod.outcome, pod.reason if pod.outcome == "crashed" else ""] += 1
+        known = self.state.attempts.get(pod.task_id)
+        if known is not None and pod.attempt <= known.last:
+            return  # we have given its task back, or failed it
         if pod.outcome in ("closed", "failed"):
             self.done.tally(pod.outcome, "TaskFailed" if pod.outcome == "failed" else "")
             self.state.forget(pod.task_id)
         elif pod.outcome == "freed":
             self.done.tally("freed", "GivenBack")
-            self.memory.given_back.add((pod.task_id, pod.attempt))
             if pod.own_fault:
                 # It had the time to give its task back, but the next attempt would end in the same way.
                 self.state.ended(pod.task_id, pod.attempt, counted=True, now=self.clock(), story=story(pod))

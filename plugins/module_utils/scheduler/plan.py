@@ -91,7 +91,6 @@ class View:
     surplus: frozenset[int] = frozenset()  # held ones that the hub's scheduler can't have assigned: a person did
     revoked: frozenset[int] = frozenset()  # subsessions that are closed for certain
     orphaned: Mapping[int, int] = field(default_factory=dict)  # subsession -> task id, of pods that have vanished
-    without_secret: frozenset[str] = frozenset()  # pending pods without a Secret
     dead: frozenset[int] = frozenset()  # pods' subsessions that the hub has ended by itself
     bound: Mapping[int, str] = field(default_factory=dict)  # denied, but open subsessions -> address they are bound to
     attempted: Mapping[int, int] = field(default_factory=dict)  # task id -> attempt of its newest pod, perhaps gone
@@ -220,8 +219,6 @@ class _Plan:
 
     def _running(self, pod: TaskPod) -> None:
         trouble = pod.overdue(self.view.now, self.view.start_deadline)
-        if trouble is None and pod.name in self.view.without_secret:
-            trouble = SECRET_MISSING
         if trouble is not None:
             self._drop_carrier(pod, trouble.reason, trouble.message)
             if trouble is not SECRET_MISSING:

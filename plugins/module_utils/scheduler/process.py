@@ -16,6 +16,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import
 from ansible_collections.fedoraproject.koji.plugins.module_utils.conditions import Condition
 from ansible_collections.fedoraproject.koji.plugins.module_utils.lease import RENEW, Lease
 from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.keeper import Keeper
+from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.observer import Observer
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import described
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import Builder, Tick
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import Cluster, ClusterError
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 PERIOD = 1.03  # seconds between regular ticks
 SPACING = 0.05  # seconds at least between a tick and one that a pod asked for
 SYNC = 1.0  # seconds between looks at which builders there are
+LISTEN = 0.25  # seconds between looks at whether to stop
 JOIN = 45.0  # seconds that builders have to end their ticks: a hub call has 20, and may be followed by another
 WORKERS = 4  # threads that make pods, for all builders together; more only delays each pod's Secret
 
@@ -175,6 +177,7 @@ class Process:
         LOG.warning("%s", error)
         if resource is None or not self.lease.held():
             return
+        Observer(self.metrics.ledger, owner).unusable(time.time())
         reporter = self._complaints.setdefault(owner, Reporter(self.cluster, owner))
         condition = Condition("Scheduling", status=False, reason="SettingsInvalid", message=str(error))
         reporter.write(resource, condition, time.time())
@@ -278,7 +281,7 @@ class Process:
                 if self.lease.held():
                     self._sync()
             self._write_metrics()
-            self._changed.wait(max(0.0, min(renew, sync, until) - time.monotonic()))
+            self._changed.wait(max(0.0, min(renew, sync, until, now + LISTEN) - time.monotonic()))
 
     def _write_metrics(self, *, last: bool = False) -> None:
         if not self.lease.held():

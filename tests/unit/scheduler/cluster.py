@@ -35,6 +35,7 @@ class MemoryCluster:
         self.calls: list[str] = []
         self.refuse: dict[str, ClusterError] = {}
         self.most_alive = 0
+        self.quota: int | None = None  # pods that the namespace may have
         self.gone: list[TaskPod] = []  # ended and deleted, not yet asked for
         self.warnings: dict[str, tuple[str, str]] = {}  # pod uid -> reason, message of its newest event
         self._ids = itertools.count(1)
@@ -97,16 +98,23 @@ class MemoryCluster:
         name = manifest["metadata"]["name"]
         if name in self.all_pods:
             raise ClusterError(409, "AlreadyExists", f"pods {name} already exists")
+        self._admit()
         pod = self._made(manifest)
         pod["status"] = {"phase": "Pending"}
         self.all_pods[name] = pod
-        self.most_alive = max(
-            self.most_alive, sum(p["status"]["phase"] in ("Pending", "Running") for p in self.all_pods.values())
-        )
+        self.most_alive = max(self.most_alive, self._alive())
         return copy.deepcopy(pod)
+
+    def _admit(self) -> None:
+        if self.quota is not None and self._alive() >= self.quota:
+            raise ClusterError(403, "Forbidden", "pods is forbidden: exceeded quota: small")
+
+    def _alive(self) -> int:
+        return sum(p["status"]["phase"] in ("Pending", "Running") for p in self.all_pods.values())
 
     def try_pod(self, manifest: Mapping[str, Any]) -> None:
         self._do("try_pod")
+        self._admit()
 
     def pod_warning(self, uid: str) -> tuple[str, str]:
         return self.warnings.get(uid, ("", ""))
@@ -197,7 +205,8 @@ class MemoryCluster:
         pod = self.all_pods[name]
         if pod["status"]["phase"] != "Pending" or name not in self.secrets:
             return False
-        pod["status"] = {"phase": "Running", "containerStatuses": [{"name": "task", "state": {"running": {}}}]}
+        state = {"running": {"startedAt": stamp(self.clock())}}
+        pod["status"] = {"phase": "Running", "containerStatuses": [{"name": "task", "state": state}]}
         pod["spec"]["nodeName"] = "node-1"
         self._changed(pod)
         return True
@@ -205,7 +214,10 @@ class MemoryCluster:
     def end(self, name: str, exit_code: int, message: str = "", reason: str = "", pod_reason: str = "") -> None:
         """End a pod's container; one that is being deleted is then gone."""
         pod = self.all_pods[name]
+        containers = pod["status"].get("containerStatuses") or [{}]
+        running = (containers[0].get("state") or {}).get("running") or {}
         terminated = {"exitCode": exit_code, "reason": reason, "message": message, "finishedAt": stamp(self.clock())}
+        terminated["startedAt"] = running.get("startedAt")
         pod["status"] = {
             "phase": "Succeeded" if exit_code == 0 else "Failed",
             "reason": pod_reason,

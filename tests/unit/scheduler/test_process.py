@@ -131,3 +131,43 @@ def test_a_hub_that_hangs_holds_up_its_own_builder_only() -> None:
     stop.set()
     second.injection.clear()
     thread.join(20)
+
+
+def test_a_run_that_is_told_to_stop_leaves_its_pods_and_the_next_one_goes_on_at_once() -> None:
+    world = LiveWorld()
+    stop = threading.Event()
+    first = threading.Thread(target=world.process("first").run, args=(30, stop.is_set))
+    first.start()
+    task = world.task()
+    assert world.until(task, "OPEN")
+    name = world.run(task)
+    stopped = time.monotonic()
+    stop.set()
+    first.join(10)
+    assert time.monotonic() - stopped < 2
+    assert "deletionTimestamp" not in world.pod(task)["metadata"]
+    stop.clear()
+    second = threading.Thread(target=world.process("second").run, args=(30, stop.is_set))
+    second.start()
+    following = world.task()
+    assert world.until(following, "OPEN")
+    assert time.monotonic() - stopped < 6
+    assert world.close(name)
+    stop.set()
+    second.join(10)
+    assert world.state(task) == "CLOSED"
+    assert len([s for s in world.admin.getSessionInfo(details=True, user_id="builder-1") if not s["master"]]) == 1
+
+
+def test_a_killed_run_s_lease_is_followed_within_its_duration() -> None:
+    world = LiveWorld()
+    Lease(world.cluster, "somewhere else").acquire()
+    stop = threading.Event()
+    began = time.monotonic()
+    thread = threading.Thread(target=world.process().run, args=(30, stop.is_set))
+    thread.start()
+    task = world.task()
+    assert world.until(task, "OPEN")
+    assert 5 < time.monotonic() - began < 9
+    stop.set()
+    thread.join(10)

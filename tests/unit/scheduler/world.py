@@ -15,8 +15,9 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HubS
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import API_VERSION
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import Builder, Tick
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import Surroundings
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import fault, result
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import Stop, fault, result
 
+from tests.devhub.core.storage import eq
 from tests.devhub.local import Clock, LocalHub, local_session
 from tests.unit.scheduler.cluster import MemoryCluster
 
@@ -50,12 +51,17 @@ class Fuse:
     def __init__(self) -> None:
         self.left: int | None = None
         self.after = False
+        self.instead: Callable[[], None] | None = None  # happens while the scheduler stands still, which then goes on
 
     def around(self, call: Callable[[], Any]) -> Any:
         if self.left is None:
             return call()
         self.left -= 1
         if self.left >= 0:
+            return call()
+        if self.instead is not None:
+            self.left = None
+            self.instead()
             return call()
         if self.after:
             call()
@@ -71,7 +77,7 @@ class FusedCluster:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
-        if name in {"pods", "builders", "config_maps"}:  # caches
+        if name in {"pods", "builders", "config_maps", "vanished"}:  # caches
             return found
         return lambda *args, **kwargs: self._fuse.around(lambda: found(*args, **kwargs))
 
@@ -123,10 +129,9 @@ class World:
         self.admin.addHost(HOST, ["x86_64"])
         self.admin.editHost(HOST, capacity=1000.0)
         self.cluster = MemoryCluster(self.clock)
-        self.fuse = Fuse()
         self.user, self.address = HOST, ADDRESS  # whom the certificate names, and where the operator calls from
         self.pod_address = ADDRESS  # where pods call from
-        self._workers: dict[int, Any] = {}  # subsession -> the runner that has it
+        self._workers: dict[str, Any] = {}  # pod's uid -> its runner's session
         self.cluster.resources[NAME] = {
             "apiVersion": API_VERSION,
             "kind": "KojiBuilder",
@@ -179,12 +184,34 @@ class World:
 
     def restart(self) -> Builder:
         """Start a new process: it knows what is in the cluster, nothing else."""
-        self.fuse.left = None
+        self.fuse = Fuse()
         cluster: Any = FusedCluster(self.cluster, self.fuse)
         access = Access(self.hub, self.fuse, self.user, self.address)
-        around = Surroundings(cluster, lambda *_: access, lambda: None, Inline(), self.clock, lambda: 0.0)
-        self.builder = Builder(self.settings, around)
-        return self.builder
+
+        def may_write() -> None:
+            if self.builder is not made:
+                raise Stop
+
+        around = Surroundings(cluster, lambda *_: access, may_write, Inline(), self.clock, lambda: 0.0)
+        made = self.builder = Builder(self.settings, around)
+        return made
+
+    def overtaken_tick(self, calls: int, ticks: int) -> None:
+        """Tick; before the nth call the Lease runs out, and another process takes over. Raises hub.Stop."""
+        builder, fuse = self.builder, self.fuse
+
+        def successor() -> None:
+            self.restart()
+            for _ in range(ticks):
+                self.tick()
+
+        fuse.left, fuse.instead = calls, successor
+        try:
+            self.clock.tick(1)
+            builder.configure(self.settings)
+            builder.tick()
+        finally:
+            fuse.left, fuse.instead = None, None
 
     def tick(self, seconds: float = 1.0) -> Tick:
         """Let time pass, then tick."""
@@ -225,24 +252,41 @@ class World:
         return content
 
     def worker(self, name: str) -> Any:
-        """The runner's session, as its Secret has it."""
-        sinfo = {**self.content(name)["session"], "header-auth": True}
-        known = self._workers.get(sinfo["session-id"])
-        if known is None:
-            known = local_session(self.hub, sinfo=sinfo, base=HubSession, address=self.pod_address, max_retries=0)
-            self._workers[sinfo["session-id"]] = known
-        return known
+        """The runner's session, as its Secret had it when it started."""
+        uid = self.cluster.all_pods[name]["metadata"]["uid"]
+        if uid not in self._workers:
+            sinfo = {**self.content(name)["session"], "header-auth": True}
+            self._workers[uid] = local_session(
+                self.hub, sinfo=sinfo, base=HubSession, address=self.pod_address, max_retries=0
+            )
+        return self._workers[uid]
 
     def close(self, name: str) -> bool:
         """Let a runner close its task and exit; False if the hub would not have it."""
-        task_id = int(name.split("-")[2])
-        try:
-            self.worker(name).host.closeTask(task_id, result("done"))
-        except koji.GenericError:
-            self.cluster.end(name, 3, "")
+        if not self.report(int(name.split("-")[2]), self.worker(name)):
+            self.cluster.end(name, 70, "")
             return False
         self.cluster.end(name, 0, json.dumps({"outcome": "closed"}))
         return True
+
+    @staticmethod
+    def report(task_id: int, worker: Any) -> bool:
+        """Close a task with a runner's session; False if the hub would not have it, or does not answer."""
+        try:
+            worker.host.closeTask(task_id, result("done"))
+        except (koji.GenericError, OSError):
+            return False
+        return True
+
+    def expire(self) -> None:
+        """Let the host's sessions expire, as they do when SessionRenewalTimeout is over."""
+        user = self.admin.getUser(HOST)["id"]
+        tx = self.storage.begin()
+        try:
+            tx.update("sessions", {"expired": True}, eq(user_id=user, closed=False))
+            tx.commit()
+        finally:
+            tx.close()
 
     def fail(self, name: str) -> None:
         """Let a runner fail its task and exit."""
