@@ -43,7 +43,6 @@ LOG_LINES = 20  # of a crashed pod, in its task's result
 NAMES_TRIED = 5  # attempt numbers tried when pods of those names are there already
 ASKED_AGAIN = 10.0  # seconds until a deletion that shows no effect is asked for again
 
-
 A = TypeVar("A")
 
 
@@ -122,6 +121,7 @@ class Executor:
         self.clock = clock
         self.jitter = jitter
         self.done = Done()
+        self._pausing = False  # in this tick
 
     def run(self, actions: Sequence[Action]) -> Done:
         """Do everything. Raises what the ports raise; the next tick sees what is left to do."""
@@ -155,6 +155,7 @@ class Executor:
 
     def pause(self, reason: str, message: str) -> None:
         """Back off, and say so."""
+        self._pausing = True
         # Whether the quota has room again is asked for without a task: soon, then.
         most = {"most": 1} if reason == QUOTA else {}
         self.state.pause(reason, message, self.clock(), self.jitter(), **most)
@@ -193,7 +194,7 @@ class Executor:
                 )
         if self.state.dirty:
             self.save()  # before the hub hands the task out again: the count must survive us
-        problems = self.hub.release(list(free), fail, refuse)
+        problems = self.hub.release(list(free), fail, refuse, pausing=self._pausing)
         for task_id in fail:
             if task_id not in problems:
                 self.state.forget(task_id)
@@ -367,7 +368,7 @@ class Executor:
             reason, message = rejection(error, self.settings)
             self.pause(reason, message)
             self.save()
-        self.hub.release(task_ids, {}, {})
+        self.hub.release(task_ids, {}, {}, pausing=self._pausing)
         self.done.tally("freed", reason, len(task_ids) - len(without_session))
         self.done.tally("freed", "NoSubsession", len(without_session))
         self.memory.unsure = True  # until the Secrets are gone, and the pod whose making was not answered
