@@ -107,20 +107,19 @@ def test_the_sessions_secret_is_deleted(world: World) -> None:
 def test_the_certificate_is_replaced(world: World) -> None:
     master = world.master()
     name = secret_name(world, "client-cert")
-    before = world.kube.secret(world.namespace, name)["tls.crt"]
-    task = world.task(4)
+    task = world.task(3)
     world.running(task)
-    world.kube.delete("Secret", name, world.namespace)
-    world.kube.wait_for(lambda: world.kube.get("Secret", name, world.namespace), SOON, "a new certificate is made")
-    assert world.kube.secret(world.namespace, name)["tls.crt"] != before
+    world.kube.apply(world.hub.deployed.user_secret(name, world.name))
+    renewed = world.kube.secret(world.namespace, name)["tls.crt"]
     world.ended(task)
     assert world.master() == master
-    # The new one is used when it is needed.
+    # The new one is used when it is needed, and stays.
     world.session.logout(master)
     later = world.task(1)
     world.ended(later)
     world.settled(closed=[task, later])
     assert world.ledger.history(task) == ONCE
+    assert world.kube.secret(world.namespace, name)["tls.crt"] == renewed
 
 
 @pytest.mark.fault("user-disabled")
