@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kubernetes.client import CoreV1Api
 from kubernetes.watch import Watch
 
+from tests.bench.pods import ENDED
 from tests.bench.tasks import TIMEOUT
 from tests.soak.faults import runners, scheduling_process
 
@@ -115,12 +116,14 @@ class Recovery:
         return at - since
 
     def _end(self, task: int) -> None:
+        """Cancel it; the pod that failed is kept for people to look at."""
         self._admin.cancelTask(task)
-        self._kube.wait_for(
-            lambda: not self._kube.find("Pod", self._namespace, f"koji-task={task}"),
-            TIMEOUT,
-            f"task {task} has no pods",
-        )
+
+        def over() -> bool:
+            pods = self._kube.find("Pod", self._namespace, f"koji-task={task}")
+            return all(pod["status"].get("phase") in ENDED for pod in pods)
+
+        self._kube.wait_for(over, TIMEOUT, f"task {task} has no pods that run")
 
 
 class _Gone:
