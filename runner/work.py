@@ -16,7 +16,7 @@ import koji.daemon
 import koji.tasks
 import requests
 
-from runner import outcome
+from runner import mock, outcome
 from runner.handlers import register
 from runner.options import set_limits
 from runner.outcome import Outcome
@@ -67,6 +67,7 @@ class Work:
             return taken_away(self._info)
         register(self._manager, self._info["method"], self._options, self._kojid)
         self._options.warn_of_unknown()
+        mock.prepare(self._options.values)
         set_limits(self._options.values)
         return None
 

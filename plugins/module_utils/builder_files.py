@@ -25,6 +25,7 @@ SCHEDULER_FIELDS = (
     "volume_methods",
     "failed_pod_history",
     "host_archs",
+    "security_profile",
 )
 # kojid's own 60 and 120 s are for a machine that runs for months: a pod would sleep through a hub's restart. Together
 # with max_retries it is as patient as kojid: two hours.

@@ -50,6 +50,7 @@ class Settings:
     shared_pvc: str
     history: History
     pod: Mapping[str, Any] = field(repr=False)
+    security_profile: str = "userns"
     version: str = ""
     host_archs: tuple[str, ...] = ()
     overrides: tuple[overrides.Override, ...] = ()
@@ -101,6 +102,7 @@ def parse(config_map: Mapping[str, Any]) -> Settings:
             shared_pvc=raw.get("shared_pvc") or "",
             history=History(int(history.get("count", 3)), float(history.get("max_age", 3600))),
             pod=pod,
+            security_profile=raw.get("security_profile") or "userns",
             version=f"{meta.get('uid', '')}/{meta.get('resourceVersion', '')}",
             host_archs=tuple(raw.get("host_archs") or ()),
             overrides=tuple(overrides.parse(one) for one in raw.get("overrides") or ()),

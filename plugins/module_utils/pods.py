@@ -26,8 +26,17 @@ START_DEADLINE = f"{GROUP}/start-deadline"  # annotation: seconds; this pod's ow
 CONTAINER = "task"
 
 # The runner's exit codes; any other one is a crash.
-CLOSED, FAILED, FREED, DENIED, REFUSED = 0, 1, 75, 76, 77
-EXIT_CODES = {CLOSED: "closed", FAILED: "failed", FREED: "freed", DENIED: "denied", REFUSED: "refused"}
+CLOSED, FAILED, FREED, DENIED, REFUSED, FORBIDDEN = 0, 1, 75, 76, 77, 78
+EXIT_CODES = {
+    CLOSED: "closed",
+    FAILED: "failed",
+    FREED: "freed",
+    DENIED: "denied",
+    REFUSED: "refused",
+    FORBIDDEN: "forbidden",
+}
+# The runner's "forbidden": its node does not let it have what security_profile userns needs.
+USER_NAMESPACES_FORBIDDEN = "UserNamespacesForbidden"
 
 # Waiting reasons of a container that waiting alone does not cure.
 _NO_START = frozenset(
@@ -274,17 +283,23 @@ def _ended(status: Mapping[str, Any], container: Mapping[str, Any], *, deleted: 
         {},
     )
     # A pod evicted for using more disk than it may have would be evicted again: that is the task's doing.
-    own_fault = pod_reason == "DeadlineExceeded" or (pod_reason == "Evicted" and "exceeds" in message)
+    too_much = pod_reason == "Evicted" and ("exceeds the" in message or "exceeded its" in message)
+    own_fault = too_much or pod_reason == "DeadlineExceeded"
     reason = pod_reason or ended.get("reason") or target.get("reason") or ""
+    forbidden = outcome == "forbidden" and exit_code == FORBIDDEN
+    never_ran = forbidden or ended.get("reason") in _NEVER_RAN
+    if forbidden:
+        reason = USER_NAMESPACES_FORBIDDEN
     return {
         "exit_code": exit_code,
         "finished": epoch(ended.get("finishedAt")),
         "outcome": outcome,
         "reason": "Crashed" if reason in ("", "Error", "Completed") and outcome == "crashed" else reason,
-        "message": str(word.get("message") or message or ended.get("message") or "").strip(),
+        # FallbackToLogsOnError: the message of one that ran is the end of its log, which is told where there is room.
+        "message": str(word.get("message") or message or (never_ran and ended.get("message")) or "").strip(),
         "disrupted": not own_fault and (deleted or bool(target) or pod_reason in _DISRUPTIONS),
         "own_fault": own_fault,
-        "never_ran": ended.get("reason") in _NEVER_RAN,
+        "never_ran": never_ran,
     }
 
 

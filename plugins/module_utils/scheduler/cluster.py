@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils.lease import LeaseStore
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from ansible_collections.fedoraproject.koji.plugins.module_utils.pods import TaskPod
 
 CONFLICT, NOT_FOUND, FORBIDDEN, INVALID = 409, 404, 403, 422
-QUOTA, REJECTED = "QuotaExceeded", "PodRejected"  # why a pod is not admitted
 MANAGER = "koji-scheduler"  # field manager of everything that the scheduler applies
 
 
@@ -35,14 +35,15 @@ class ClusterError(Exception):
         )
 
     @property
+    def pod_security_level(self) -> str:
+        """The Pod Security level that the namespace enforces and the pod does not fit; '' if it is not that."""
+        found = re.search(r'violates PodSecurity "(privileged|baseline|restricted):', self.message)
+        return found[1] if found and self.status == FORBIDDEN else ""
+
+    @property
     def template(self) -> bool:
         """Whether the pod template is to blame: invalid, or forbidden by Pod Security or a webhook."""
         return self.status in (INVALID, 400) or (self.status == FORBIDDEN and not self.quota)
-
-    @property
-    def refusal(self) -> str:
-        """Why a pod is not admitted: QUOTA, REJECTED, or "" if this is something else."""
-        return QUOTA if self.quota else REJECTED if self.template else ""
 
 
 class Cluster(LeaseStore, Protocol):

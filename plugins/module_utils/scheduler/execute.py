@@ -25,10 +25,10 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actio
 )
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import (
     CONFLICT,
-    QUOTA,
     Cluster,
     ClusterError,
 )
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.rejection import QUOTA, rejection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -121,6 +121,7 @@ class Executor:
         self.clock = clock
         self.jitter = jitter
         self.done = Done()
+        self._pausing = False  # in this tick
 
     def run(self, actions: Sequence[Action]) -> Done:
         """Do everything. Raises what the ports raise; the next tick sees what is left to do."""
@@ -154,6 +155,7 @@ class Executor:
 
     def pause(self, reason: str, message: str) -> None:
         """Back off, and say so."""
+        self._pausing = True
         # Whether the quota has room again is asked for without a task: soon, then.
         most = {"most": 1} if reason == QUOTA else {}
         self.state.pause(reason, message, self.clock(), self.jitter(), **most)
@@ -192,7 +194,7 @@ class Executor:
                 )
         if self.state.dirty:
             self.save()  # before the hub hands the task out again: the count must survive us
-        problems = self.hub.release(list(free), fail, refuse)
+        problems = self.hub.release(list(free), fail, refuse, pausing=self._pausing)
         for task_id in fail:
             if task_id not in problems:
                 self.state.forget(task_id)
@@ -363,9 +365,10 @@ class Executor:
         reason = ""
         if failures:
             error = failures[0].error
-            self.pause(error.refusal or error.reason, error.message)
+            reason, message = rejection(error, self.settings)
+            self.pause(reason, message)
             self.save()
-        self.hub.release(task_ids, {}, {})
+        self.hub.release(task_ids, {}, {}, pausing=self._pausing)
         self.done.tally("freed", reason, len(task_ids) - len(without_session))
         self.done.tally("freed", "NoSubsession", len(without_session))
         self.memory.unsure = True  # until the Secrets are gone, and the pod whose making was not answered

@@ -71,6 +71,8 @@ class Hub:
         self.session = session
         self.may_write = may_write
         self.host_id = 0
+        # Load and data of the last check-in.
+        self._said: tuple[float, dict[str, Any]] = (0.0, {"methods": [], "maxjobs": 1})
         self._channels: dict[int | None, str] = {}
 
     @property
@@ -89,7 +91,8 @@ class Hub:
         with self.session.multicall(strict=True) as calls:
             opened = calls.host.getHostTasks()
             # maxjobs 0 would count as unset (15): never sent.
-            calls.host.updateHost(load, ready, data={"methods": [], "maxjobs": max(1, maxjobs)})
+            self._said = (load, {"methods": [], "maxjobs": max(1, maxjobs)})
+            calls.host.updateHost(load, ready, data=self._said[1])
             assigned = calls.host.getTasks()
         return CheckIn(
             [OpenTask(task["id"], bool(task["waiting"])) for task in opened.result],
@@ -142,9 +145,9 @@ class Hub:
         """Other sessions of this user that nobody has used for `idle` seconds, and whether there are younger ones."""
         sessions = self._sessions()
         # By the hub's own clock: the call that asked has just used our session.
-        now = next((one["update_ts"] for one in sessions if one["id"] == self.session_id), 0.0)
+        now = next((one.get("update_ts") or 0.0 for one in sessions if one["id"] == self.session_id), 0.0)
         others = [one for one in sessions if self.session_id not in (one["id"], one.get("master"))]
-        strays = [one["id"] for one in others if now - one["update_ts"] > idle]
+        strays = [one["id"] for one in others if now - (one.get("update_ts") or now) > idle]
         return strays, len(strays) < len(others)
 
     def _sessions(self) -> list[Mapping[str, Any]]:
@@ -164,13 +167,24 @@ class Hub:
                 calls.logout(stray)
 
     def release(
-        self, free: Sequence[int], fail: Mapping[int, str], refuse: Mapping[int, tuple[bool, str]]
+        self,
+        free: Sequence[int],
+        fail: Mapping[int, str],
+        refuse: Mapping[int, tuple[bool, str]],
+        *,
+        pausing: bool = False,
     ) -> dict[int, str]:
-        """Give tasks back, fail them with a message, refuse them (soft, message); what did not work, per task."""
+        """Give tasks back, fail them with a message, refuse them (soft, message); what did not work, per task.
+
+        `pausing`: this host is not ready from now on. Else the hub, driven by another host's check-in, might assign it
+        the same task once more before its own next one, and the refusal would keep it away for SoftRefusalTimeout.
+        """
         if not (free or fail or refuse):
             return {}
         self.may_write()
         with self.session.multicall() as calls:
+            if pausing:
+                calls.host.updateHost(self._said[0], False, data=self._said[1])
             pending: list[tuple[int, Any]] = [
                 (task_id, calls.host.refuseTask(task_id, soft=soft, msg=message))
                 for task_id, (soft, message) in refuse.items()

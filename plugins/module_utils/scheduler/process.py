@@ -16,6 +16,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import
 from ansible_collections.fedoraproject.koji.plugins.module_utils.conditions import Condition
 from ansible_collections.fedoraproject.koji.plugins.module_utils.lease import RENEW, Lease
 from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.keeper import Keeper
+from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.observer import Observer
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import described
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import Builder, Tick
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import Cluster, ClusterError
@@ -176,6 +177,7 @@ class Process:
         LOG.warning("%s", error)
         if resource is None or not self.lease.held():
             return
+        Observer(self.metrics.ledger, owner).unusable(time.time())
         reporter = self._complaints.setdefault(owner, Reporter(self.cluster, owner))
         condition = Condition("Scheduling", status=False, reason="SettingsInvalid", message=str(error))
         reporter.write(resource, condition, time.time())

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 from dataclasses import replace
 from typing import Any
@@ -393,6 +394,103 @@ def test_a_pod_that_is_not_admitted_gives_the_task_back(error: ClusterError, rea
     assert world.state(task) == "OPEN"
 
 
+def test_a_host_that_backs_off_says_so_before_the_hub_can_give_it_the_task_again() -> None:
+    """The hub's scheduler runs in any host's check-in: a second assignment would have to be refused, for 15 min."""
+    world = World()
+    other = world.hub.host("other", capacity=100.0)
+    other.host.updateHost(0.0, True, data={"methods": [], "maxjobs": 5})
+    world.admin.addChannel("pods")
+    world.admin.addHostToChannel(HOST, "pods")
+    task = world.task(channel="pods")
+    world.cluster.refuse["create_pod"] = ClusterError(403, "Forbidden", "exceeded quota: small")
+    for _ in range(3):
+        world.tick()
+        world.clock.tick(1)
+        other.host.getTasks()
+    assert world.event_reasons() >= {"QuotaExceeded"}
+    assert world.state(task) == "FREE"
+    assert not world.admin.scheduler.getTaskRefusals()
+
+
+VIOLATES = 'pods "koji-task-1-1" is forbidden: violates PodSecurity "{level}:latest": allowPrivilegeEscalation != false'
+
+
+@pytest.mark.parametrize(
+    ("profile", "level", "words"),
+    [
+        (
+            "userns",
+            "restricted",
+            "namespace ns enforces Pod Security restricted, which security profile userns does not",
+        ),
+        ("userns", "restricted", "label the namespace pod-security.kubernetes.io/enforce=baseline, or set spec."),
+        ("userns", "restricted", "or set spec.security_profile to restricted, which can't run mock. The API server"),
+        (
+            "sysadmin",
+            "baseline",
+            "pod-security.kubernetes.io/enforce=privileged, or set spec.security_profile to userns",
+        ),
+        ("sysadmin", "baseline", "userns or spec.security_profile to restricted, which can't run mock. The API server"),
+        ("restricted", "restricted", "which security profile restricted fits, but not with what the KojiBuilder adds"),
+    ],
+)
+def test_a_namespace_that_forbids_the_profile_is_named_with_what_to_change(
+    profile: str, level: str, words: str
+) -> None:
+    world = World(security_profile=profile)
+    task = world.task()
+    world.cluster.refuse["create_pod"] = ClusterError(403, "Forbidden", VIOLATES.format(level=level))
+    world.ticks(2)
+    assert world.state(task) == "FREE"
+    world.tick()
+    assert world.condition()["reason"] == "SecurityProfileForbidden"
+    assert words in world.condition()["message"]
+    assert "allowPrivilegeEscalation != false" in world.condition()["message"]
+
+
+def test_a_node_that_forbids_the_profile_costs_no_attempt_and_the_builder_backs_off() -> None:
+    world = World()
+    task = world.task()
+    said = json.dumps({"outcome": "forbidden", "message": "unshare: Operation not permitted. Set spec.seccomp_profile"})
+    waits = []
+    attempt = 0
+    for _ in range(120):
+        world.tick()
+        for name, pod in list(world.cluster.all_pods.items()):
+            if pod["status"]["phase"] == "Pending":
+                world.cluster.begin(name)
+                world.tick()  # it runs for a moment: no proof that the node lets it work
+                world.cluster.end(name, 78, said)
+                attempt += 1
+                waits.append(world.clock())
+                world.tick()
+                assert world.condition()["reason"] == "UserNamespacesForbidden"
+                assert "Set spec.seccomp_profile" in world.condition()["message"]
+                world.tick()
+                assert world.admin.getHost(HOST)["ready"] is False
+    assert attempt >= 4  # more than task_attempts
+    assert world.state(task) in ("FREE", "ASSIGNED")
+    gaps = [b - a for a, b in itertools.pairwise(waits)]
+    assert gaps[0] < gaps[1] < gaps[2]
+    world.change(security_profile="sysadmin")
+    world.ticks(3)
+    assert world.state(task) == "OPEN"
+
+
+def test_a_node_that_lets_its_pods_work_again_ends_the_backoff() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    world.cluster.end(world.run(task), 78, json.dumps({"outcome": "forbidden", "message": "unshare"}))
+    world.ticks(10)
+    name = world.run(task, 2)
+    world.ticks(2)
+    assert world.builder.state.backoff.step == 1
+    assert world.close(name)
+    world.tick()
+    assert world.builder.state.backoff.step == 0
+
+
 def test_a_name_that_is_taken_is_a_fence() -> None:
     world = World()
     task = world.task()
@@ -422,6 +520,7 @@ def test_a_predecessor_that_still_writes_is_out_of_step() -> None:
     assert old is not None
     world.restart()
     world.tick()
+    old.may_write = lambda: None  # it had looked at its Lease just before
     with pytest.raises(koji.SequenceError):
         old.check_in(0.0, ready=True, maxjobs=1)
 
@@ -468,6 +567,26 @@ def test_an_expired_session_is_renewed() -> None:
     world.ticks(2)
     assert world.session == before
     assert world.condition()["status"] == "True"
+
+
+def test_a_session_that_expires_takes_those_of_the_pods_along_and_their_tasks_run_again() -> None:
+    world = World({"SessionRenewalTimeout": 30}, task_attempts=1)
+    task = world.task()
+    world.ticks(2)
+    name = world.run(task)
+    session = world.session
+    world.clock.tick(1801)
+    world.admin = world.hub.admin()  # that of the test has expired too
+    world.ticks(4)
+    world.cluster.remove(name)
+    world.ticks(3)
+    assert world.session == session
+    assert "SessionLost" in str(world.cluster.events)
+    # Nobody's fault: it does not count, even where one attempt is all there is.
+    assert world.close(world.run(task, 2))
+    world.ticks(2)
+    assert world.state(task) == "CLOSED"
+    assert not world.subsessions()
 
 
 def test_a_hub_that_is_down_is_said_so_and_found_again() -> None:
@@ -923,20 +1042,6 @@ def test_a_quota_is_used_up_to_the_last_pod_without_taking_tasks_that_do_not_fit
     assert world.condition()["status"] == "True"
 
 
-def test_a_pod_that_does_not_start_in_time_says_what_its_events_say() -> None:
-    world = World(start_deadline=30)
-    task = world.task()
-    world.ticks(2)
-    message = 'MountVolume.SetUp failed for volume "ca": secret "koji-hub-ca-cert" not found'
-    world.cluster.warnings[f"koji-task-{task}-1"] = ("FailedMount", message)
-    world.ticks(5)
-    assert world.state(task) == "OPEN"
-    world.tick(31)
-    world.tick()
-    assert world.condition()["reason"] == "FailedMount"
-    assert message in world.condition()["message"]
-
-
 def test_a_disabled_host_gets_no_new_tasks_and_its_running_ones_end() -> None:
     world = World()
     running = world.task()
@@ -1077,3 +1182,20 @@ def test_a_session_that_waits_for_the_lock_does_not_get_out_of_step() -> None:
     world.tick(20)
     assert world.condition()["status"] == "True"
     assert world.session != ours
+
+
+def test_a_session_secret_that_somebody_deleted_or_changed_is_written_again() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    name = "koji-default-session"
+    written = world.cluster.secrets[name]["data"]["session.json"]
+    for damage in (world.cluster.secrets.pop, lambda name: world.cluster.secrets[name]["data"].clear()):
+        damage(name)
+        world.clock.tick(10)
+        world.tick()
+        assert world.cluster.secrets[name]["data"]["session.json"] == written
+    # So the next process can resume it, and the pod goes on.
+    world.restart()
+    world.tick()
+    assert world.close(world.run(task))
