@@ -122,8 +122,8 @@ class Faults:
     def _kill_runner(self) -> bool:
         pod = self._pod(("Running",))
         pids = runners(pod["metadata"]["uid"]) if pod else []
-        killed = [_killed(pid) for pid in pids]
-        return any(killed)
+        ended = [killed(pid) for pid in pids]
+        return any(ended)
 
     # Secrets
 
@@ -159,7 +159,7 @@ class Faults:
 
     def _kill_scheduler(self) -> bool:
         pid = scheduling_process(self._kube, self._namespace)
-        return pid is not None and _killed(pid)
+        return pid is not None and killed(pid)
 
     def _restart_operator(self) -> bool:
         self._operator.stop()
@@ -197,7 +197,8 @@ class Faults:
         return True
 
 
-def _killed(pid: int) -> bool:
+def killed(pid: int) -> bool:
+    """End a process at once; False if it has ended already."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
