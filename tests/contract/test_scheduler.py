@@ -24,7 +24,7 @@ def test_a_free_task_is_assigned_to_a_ready_host(builder: Builder) -> None:
 
 
 def test_it_is_assigned_within_the_run_interval_of_polling(builder: Builder, hub: Hub) -> None:
-    took = []
+    took: list[float] = []
     while len(took) < 3:  # times, for a machine that is busy with other things
         builder.gets(builder.tasks.make())
         (assigned,) = builder.poll()
