@@ -5,6 +5,8 @@ PYTHON := .venv/bin/python
 BIN := .venv/bin
 # The test cluster's name; several can exist side by side.
 CLUSTER ?= test
+# The end-to-end tests use two.
+CLUSTERS = $(CLUSTER) $(CLUSTER)-2
 # Options for pytest, for example: make test-e2e ARGS='-k builder -x'
 ARGS ?=
 IN_CLUSTER = $(PYTHON) -m tests.cluster exec --name $(CLUSTER) --
@@ -29,7 +31,13 @@ demo-down: setup ## Remove every trace of the demo
 
 test: setup ## Everything: lint, unit, contract, e2e
 	$(MAKE) lint test-unit
-	$(MAKE) test-contract test-e2e; code=$$?; $(PYTHON) -m tests.cluster down --name $(CLUSTER); exit $$code
+ifdef ARGS
+	$(MAKE) test-contract test-e2e; \
+	code=$$?; for name in $(CLUSTERS); do $(PYTHON) -m tests.cluster down --name $$name; done; exit $$code
+else
+	$(PYTHON) -m tests.shards --contract $(CLUSTER); \
+	code=$$?; for name in $(CLUSTERS); do $(PYTHON) -m tests.cluster down --name $$name; done; exit $$code
+endif
 
 lint: setup ## Style, types, roles, documentation, generated files
 	tools/lint.sh
@@ -40,8 +48,13 @@ test-unit: setup ## Tests without a cluster
 test-contract: cluster ## The hub's semantics, against devhub or the hub at KOJI_HUB_URL
 	$(IN_CLUSTER) $(BIN)/pytest tests/contract $(ARGS)
 
-test-e2e: cluster ## The operator on a real cluster: the test cluster, or that of KUBECONFIG
+test-e2e: setup ## The operator on two test clusters at a time, or on that of KUBECONFIG; with ARGS on one
+ifdef ARGS
+	$(MAKE) cluster
 	$(IN_CLUSTER) $(BIN)/pytest tests/e2e $(ARGS)
+else
+	$(PYTHON) -m tests.shards $(CLUSTER)
+endif
 
 bench: setup ## Measure, print a table and write build/bench.json
 	$(PYTHON) -m tests.bench $(ARGS)
@@ -53,8 +66,8 @@ cluster: setup ## Start the test cluster and give it its images
 	$(PYTHON) -m tests.cluster up --name $(CLUSTER)
 	$(PYTHON) -m tests.cluster images --name $(CLUSTER)
 
-cluster-down: setup ## Remove every trace of the test cluster
-	$(PYTHON) -m tests.cluster down --name $(CLUSTER)
+cluster-down: setup ## Remove every trace of the test cluster, and of the second one
+	for name in $(CLUSTERS); do $(PYTHON) -m tests.cluster down --name $$name || exit; done
 
 format: setup ## Put the Python code into shape
 	$(BIN)/ruff format plugins runner tests tools

@@ -19,7 +19,16 @@ REFUSED = "refused"  # this host may not run the task: the operator refuses it o
 FORBIDDEN = "forbidden"  # the pod may not have what its security profile needs: no task can run here
 CRASHED = "crashed"  # nothing was reported: the operator frees or fails the task
 
-EXIT_CODES = {CLOSED: 0, CANCELED: 0, FAILED: 1, CRASHED: 70, FREED: 75, DENIED: 76, REFUSED: 77, FORBIDDEN: 78}
+EXIT_CODES = {
+    CLOSED: 0,
+    CANCELED: 0,
+    FAILED: 1,
+    CRASHED: 70,
+    FREED: 75,
+    DENIED: 76,
+    REFUSED: 77,
+    FORBIDDEN: 78,
+}
 
 # The kubelet keeps 4096 bytes of a termination message.
 MESSAGE_BYTES = 3000

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -101,7 +102,8 @@ class Work:
         handler.setManager(self._manager)
         self._check_host(handler)
         # kojid sets the weight once the task is open; the hub counts load with it.
-        session.host.setTaskWeight(self.id, handler.weight())
+        with contextlib.suppress(koji.RetryError):  # done, but the answer was lost: no reason to fail the task
+            session.host.setTaskWeight(self.id, handler.weight())
         return handler
 
     def _check_host(self, handler: koji.tasks.BaseTaskHandler) -> None:

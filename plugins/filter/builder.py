@@ -23,9 +23,9 @@ def kojid_conf(spec: Mapping[str, Any], references: Mapping[str, Any]) -> str:
         raise AnsibleFilterError(f"kojid.conf: {error}") from error
 
 
-def egress_rules(spec: Mapping[str, Any], references: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Egress rules of a builder's NetworkPolicy."""
-    return egress.rules(references["hub_egress"], spec["network_policy"]["egress"])
+def network_policy(spec: Mapping[str, Any], references: Mapping[str, Any], pods: Mapping[str, str]) -> dict[str, Any]:
+    """The spec of the NetworkPolicy of a builder's pods, which have these labels."""
+    return egress.policy(pods, references["hub_egress"], (spec.get("network_policy") or {}).get("egress"))
 
 
 def scheduling_problem(conditions: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -51,8 +51,8 @@ class FilterModule:
             "builder_capacity": builder_files.capacity,
             "builder_json": builder_files.builder_json,
             "builder_slots": builder_files.slots,
-            "egress_rules": egress_rules,
             "fullname": fullname,
             "kojid_conf": kojid_conf,
+            "network_policy": network_policy,
             "scheduling_problem": scheduling_problem,
         }

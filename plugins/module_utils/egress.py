@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""Egress rules of a builder's NetworkPolicy: DNS, the hub, what the site gives. As the API server stores them."""
+"""A builder's NetworkPolicy: nobody connects to its pods, and they to DNS, the hub and what the site gives."""
 
 from __future__ import annotations
 
@@ -45,6 +45,19 @@ def hub_rule(hub_url: str, namespace: str, service: Mapping[str, Any] | None) ->
     except ValueError:
         return port
     return {**port, "to": [{"ipBlock": {"cidr": str(ipaddress.ip_network(address))}}]}
+
+
+def policy(
+    pods: Mapping[str, str], hub: Mapping[str, Any], given: Iterable[Mapping[str, Any]] | None
+) -> dict[str, Any]:
+    """The spec of the policy of pods with these labels, as the API server stores it; `given` None: egress is free.
+
+    Without egress there is no list in it: kubernetes.core's apply writes an object with any list in every run.
+    """
+    spec: dict[str, Any] = {"podSelector": {"matchLabels": dict(pods)}}
+    if given is None:
+        return spec
+    return {**spec, "policyTypes": ["Ingress", "Egress"], "egress": rules(hub, given)}
 
 
 def rules(hub: Mapping[str, Any], given: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -283,9 +283,11 @@ def _ended(status: Mapping[str, Any], container: Mapping[str, Any], *, deleted: 
         {},
     )
     # A pod evicted for using more disk than it may have would be evicted again: that is the task's doing.
-    own_fault = pod_reason == "DeadlineExceeded" or (pod_reason == "Evicted" and "exceeds" in message)
+    too_much = pod_reason == "Evicted" and ("exceeds the" in message or "exceeded its" in message)
+    own_fault = too_much or pod_reason == "DeadlineExceeded"
     reason = pod_reason or ended.get("reason") or target.get("reason") or ""
     forbidden = outcome == "forbidden" and exit_code == FORBIDDEN
+    never_ran = forbidden or ended.get("reason") in _NEVER_RAN
     if forbidden:
         reason = USER_NAMESPACES_FORBIDDEN
     return {
@@ -293,10 +295,11 @@ def _ended(status: Mapping[str, Any], container: Mapping[str, Any], *, deleted: 
         "finished": epoch(ended.get("finishedAt")),
         "outcome": outcome,
         "reason": "Crashed" if reason in ("", "Error", "Completed") and outcome == "crashed" else reason,
-        "message": str(word.get("message") or message or ended.get("message") or "").strip(),
+        # FallbackToLogsOnError: the message of one that ran is the end of its log, which is told where there is room.
+        "message": str(word.get("message") or message or (never_ran and ended.get("message")) or "").strip(),
         "disrupted": not own_fault and (deleted or bool(target) or pod_reason in _DISRUPTIONS),
         "own_fault": own_fault,
-        "never_ran": forbidden or ended.get("reason") in _NEVER_RAN,
+        "never_ran": never_ran,
     }
 
 

@@ -76,6 +76,10 @@ problem:
     message:
       description: What it is and what to do.
       type: str
+specs:
+  description: The C(spec) of those of O(objects) that exist and have one, by kind.
+  type: dict
+  returned: always
 leftover:
   description: Those of O(unwanted) that exist and are the resource's, as manifests that only name them.
   type: list
@@ -136,6 +140,7 @@ def gather(api: KubeApi, params: dict[str, Any]) -> dict[str, Any]:
         "changed": False,
         "references": dataclasses.asdict(resolver.found),
         "problem": problem,
+        "specs": resolver.specs,
         "leftover": resolver.leftover(params["unwanted"]),
         "kept": kept,
     }

@@ -134,6 +134,7 @@ class Bench:
         except Exception as error:  # noqa: BLE001 - the other parts' figures are still worth having
             self.failed = True
             say(f"{name} FAILED: {type(error).__name__}: {error}")
+        self.figures.write(OUTPUT)  # a later part may take its time, or be cut off
         say(f"{name}: {time.monotonic() - begin:.0f} s")
 
     def _warm_up(self, hub: Hub, kojids: list[Kojid]) -> None:

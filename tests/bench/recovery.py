@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -13,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from kubernetes.client import CoreV1Api
 from kubernetes.watch import Watch
 
+from tests.bench.pods import ENDED
 from tests.bench.tasks import TIMEOUT
-from tests.soak.faults import runners, scheduling_process
+from tests.soak.faults import killed, runners, scheduling_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,10 +45,10 @@ class Recovery:
             task, pod = self._running()
             pids = runners(pod["metadata"]["uid"])
             assert pids, "the runner's process is not on this machine"
-            killed = time.time()
+            began = time.time()
             for pid in pids:
-                os.kill(pid, signal.SIGKILL)
-            found.append(self._until(task, killed, FREE))
+                killed(pid)  # the runner's second process ends with its first
+            found.append(self._until(task, began, FREE))
             self._end(task)
         return found
 
@@ -71,19 +70,19 @@ class Recovery:
             pid = self._kube.wait_for(
                 lambda: scheduling_process(self._kube, self._namespace), TIMEOUT, "a process has the Lease"
             )
-            killed = time.time()
-            os.kill(pid, signal.SIGKILL)
-            found.append(self._taken(killed))
+            began = time.time()
+            killed(pid)
+            found.append(self._taken(began))
         return found
 
     def taken_after_operator(self, operator: Operator, count: int) -> list[float]:
         """Seconds from kill -9 of the operator and its runs until its successor, started at once, opens a task."""
         found = []
         for _ in range(count):
-            killed = time.time()
+            began = time.time()
             operator.kill()
             operator.start()
-            found.append(self._taken(killed))
+            found.append(self._taken(began))
         return found
 
     def _taken(self, since: float) -> float:
@@ -115,12 +114,14 @@ class Recovery:
         return at - since
 
     def _end(self, task: int) -> None:
+        """Cancel it; the pod that failed is kept for people to look at."""
         self._admin.cancelTask(task)
-        self._kube.wait_for(
-            lambda: not self._kube.find("Pod", self._namespace, f"koji-task={task}"),
-            TIMEOUT,
-            f"task {task} has no pods",
-        )
+
+        def over() -> bool:
+            pods = self._kube.find("Pod", self._namespace, f"koji-task={task}")
+            return all(pod["status"].get("phase") in ENDED for pod in pods)
+
+        self._kube.wait_for(over, TIMEOUT, f"task {task} has no pods that run")
 
 
 class _Gone:

@@ -169,9 +169,16 @@ def make_channel(admin: koji.ClientSession, name: str) -> None:
 
 
 def steady_resources(name: str) -> list[dict[str, Any]]:
-    """One resource of each kind, with quantities in a spelling that the API server changes (1Gi, 500m)."""
+    """One resource of each kind, with values in a spelling that the API server changes (1Gi, 500m, TCP)."""
     quantities = {"requests": {"memory": "1024Mi", "cpu": "0.5"}, "limits": {"memory": "1024Mi", "cpu": "0.5"}}
-    builder = {"image": IMAGE, "image_pull_policy": "IfNotPresent", "resources": quantities, "channels": [CHANNEL]}
+    builder = {
+        "image": IMAGE,
+        "image_pull_policy": "IfNotPresent",
+        "resources": quantities,
+        "channels": [CHANNEL],
+        "pod_disruption_budget": {"maxUnavailable": 1},
+        "network_policy": {"egress": [{"ports": [{"port": 443}], "to": []}]},
+    }
     return [
         resource("KojiUser", "bench-steady-user", name, permissions=["repo"]),
         resource("KojiBuilder", "bench-steady", name, **builder),

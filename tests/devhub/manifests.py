@@ -123,7 +123,8 @@ def hub(
         "env": variables + [from_secret(key, f"POSTGRES_{name}") for key, name in libpq.items()],
         "ports": [{"containerPort": 8443}],
         "startupProbe": {"exec": {"command": PROBE}, "periodSeconds": 1, "timeoutSeconds": 6, "failureThreshold": 120},
-        "readinessProbe": {"exec": {"command": PROBE}, "periodSeconds": 10, "timeoutSeconds": 6},
+        # On a busy machine a slow answer is no reason to take the hub away from everyone.
+        "readinessProbe": {"exec": {"command": PROBE}, "periodSeconds": 10, "timeoutSeconds": 20},
         "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}},
         "volumeMounts": [
             mount("conf", "/etc/koji-hub"),

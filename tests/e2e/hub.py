@@ -16,7 +16,7 @@ from tests.devhub.deploy import Deployed, deploy
 
 from .kube import Kube
 
-START_TIMEOUT = 120  # seconds; PostgreSQL starts first
+START_TIMEOUT = 240  # seconds; PostgreSQL starts first
 TRIES = {"max_retries": 3, "retry_interval": 1, "timeout": 30, "anon_retry": True}
 
 

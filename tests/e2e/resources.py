@@ -8,9 +8,10 @@ from typing import Any
 
 API_VERSION = "apps.fedoraproject.org/v1alpha1"
 IMAGE = "localhost/koji-builder:dev"
-# A run of the operator takes seconds on two busy cores, and a first one waits for others.
-READY = 90  # seconds
-SOON = 60  # seconds
+# A run of the operator takes seconds on two busy cores, and a first one waits for others. Nobody waits so long for what
+# goes well: these only have to be far from what a slow machine needs.
+READY = 180  # seconds
+SOON = 120  # seconds
 
 
 def resource(kind: str, name: str, namespace: str, **spec: Any) -> dict[str, Any]:

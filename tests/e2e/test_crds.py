@@ -40,7 +40,7 @@ def crds(kube: Kube) -> None:
     """The CRDs of the checkout, installed as a person does it."""
     kube.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(CHECKOUT / "config" / "crd"))
     names = [f"crd/{plural}.apps.fedoraproject.org" for plural in PLURALS.values()]
-    kube.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+    kube.kubectl("wait", "--for=condition=Established", "--timeout=90s", *names)
 
 
 def resource(kind: str, spec: Json | None = None, name: str = "sample") -> Json:

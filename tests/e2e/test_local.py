@@ -15,7 +15,7 @@ from tests.devloop.environment import environment
 
 from .hub import deploy_hub
 from .kube import condition
-from .resources import builder, user
+from .resources import SOON, builder, user
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,10 @@ def test_a_pass_without_the_operator(
     local(checkout, namespace, 20)
     kube.wait_condition("KojiUser", "someone", namespace, 1)
     assert hub.session().getUserPerms("someone") == ["repo"]
-    assert koji.TASK_STATES[hub.session().getTaskInfo(task)["state"]] == "CLOSED"
+    # Its pod goes on without the scheduler.
+    kube.wait_for(
+        lambda: koji.TASK_STATES[hub.session().getTaskInfo(task)["state"]] == "CLOSED", SOON, "the task is closed"
+    )
     found = kube.get("Secret", "koji-someone-client-cert", namespace)
     assert found is not None
     assert found["metadata"]["ownerReferences"][0]["kind"] == "KojiUser"

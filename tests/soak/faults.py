@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -59,6 +60,7 @@ class Faults:
         self, kube: Kube, namespace: str, operator: Operator, *, ledger: Ledger, work: Work, random: Random
     ) -> None:
         self.counts: Counter[str] = Counter()
+        self.sessions_until = float("inf")  # monotonic; session Secrets are not deleted any more
         self._kube = kube
         self._core = CoreV1Api(kube.client)
         self._namespace = namespace
@@ -120,8 +122,8 @@ class Faults:
     def _kill_runner(self) -> bool:
         pod = self._pod(("Running",))
         pids = runners(pod["metadata"]["uid"]) if pod else []
-        killed = [_killed(pid) for pid in pids]
-        return any(killed)
+        ended = [killed(pid) for pid in pids]
+        return any(ended)
 
     # Secrets
 
@@ -129,6 +131,9 @@ class Faults:
         return self._on_pod(lambda name: self._core.delete_namespaced_secret(name, self._namespace))
 
     def _delete_session_secret(self) -> bool:
+        # Killed before it has written it again, a scheduler can't tell itself from another one: SessionHeld for 210 s.
+        if time.monotonic() > self.sessions_until:
+            return False
         names = sorted(str(item["metadata"]["name"]) for item in self._kube.find("KojiBuilder", self._namespace))
         self._kube.delete("Secret", f"koji-{self._random.choice(names)}-session", self._namespace)
         return True
@@ -154,7 +159,7 @@ class Faults:
 
     def _kill_scheduler(self) -> bool:
         pid = scheduling_process(self._kube, self._namespace)
-        return pid is not None and _killed(pid)
+        return pid is not None and killed(pid)
 
     def _restart_operator(self) -> bool:
         self._operator.stop()
@@ -186,12 +191,14 @@ class Faults:
 
     def _free(self) -> bool:
         task = self._task()
-        if task is not None:
-            self._work.free(task)
-        return task is not None
+        if task is None or self._ledger.state(task) == "FREE":
+            return False
+        self._work.free(task)
+        return True
 
 
-def _killed(pid: int) -> bool:
+def killed(pid: int) -> bool:
+    """End a process at once; False if it has ended already."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:

@@ -50,7 +50,8 @@ TASKS_TAKEN = _counter("tasks_taken", "Tasks opened, to run in a pod or to be an
 TASKS_CLOSED = _counter("tasks_closed", "Tasks that ended well.")
 TASKS_FAILED = _counter(
     "tasks_failed",
-    "Tasks that failed: TaskFailed by themselves, DaemonTask those for the daemon, else why their last pod died.",
+    "Tasks that failed: TaskFailed by themselves, DaemonTask those for the daemon; else why their last pod died, "
+    "AttemptsUsedUp if they came back after that.",
     "reason",
 )
 TASKS_FREED = _counter(

@@ -24,6 +24,17 @@ _TASKS = {
     "freed": catalog.TASKS_FREED,
     "refused": catalog.TASKS_REFUSED,
 }
+# What happens in every builder's life starts at 0: Prometheus sees no increase in a time series that begins at 1.
+_ORDINARY = (
+    (catalog.TASKS_TAKEN,),
+    (catalog.TASKS_CLOSED,),
+    (catalog.TASKS_FAILED, "TaskFailed"),
+    (catalog.TASKS_FREED, "GivenBack"),
+    (catalog.TASKS_REFUSED, "soft"),
+    (catalog.TASKS_REFUSED, "hard"),
+    (catalog.PODS_ENDED, "closed", ""),
+    (catalog.PODS_ENDED, "failed", ""),
+)
 
 
 class Observer:
@@ -43,6 +54,11 @@ class Observer:
     def seen(self, now: float) -> None:
         """The builder is there."""
         self.page.seen = now
+
+    def unusable(self, now: float) -> None:
+        """The builder is there, but its settings can't be used."""
+        self.seen(now)
+        self.page.set(catalog.SCHEDULING, 0.0)
 
     def retire(self) -> None:
         """The builder is gone."""
@@ -109,6 +125,8 @@ class Observer:
     def checked_in(self, *, slots: int, running: int, waiting: int, assigned: int, now: float) -> None:
         """The hub has answered a check-in."""
         page = self.page
+        for metric, *labels in _ORDINARY:
+            page.count(metric, *labels, by=0)
         page.set(catalog.SLOTS, slots)
         page.set(catalog.TASKS_RUNNING, running)
         page.set(catalog.TASKS_WAITING, waiting)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from dataclasses import dataclass, field, replace
@@ -16,15 +15,11 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HUB_
 from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.observer import Observer
 from ansible_collections.fedoraproject.koji.plugins.module_utils.pods import USER_NAMESPACES_FORBIDDEN, manifest
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import Action, Hold, Take
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import (
-    PROFILE_FORBIDDEN,
-    QUOTA,
-    REJECTED,
-    ClusterError,
-)
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import ClusterError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import Connection, Surroundings
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.execute import Executor, Memory
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import CheckIn, Hub, task_states
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.leftovers import Leftovers
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.plan import (
     CHECK_CLIENT_IP,
     AssignedTask,
@@ -34,7 +29,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.plan 
     plan,
     strangers,
 )
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.rejected import rejection
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.rejection import QUOTA, REFUSALS, rejection
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.report import Reporter, stamp
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.slow import SlowStarts
 
@@ -47,9 +42,7 @@ if TYPE_CHECKING:
 
 REACHES_HUB = 30.0  # seconds after which a pod that still runs has got through to the hub
 PROBE = {"id": 0, "method": "probe", "arch": "noarch"}  # a task that no hub has
-STRAY = 60.0  # seconds without a call after which another session of the host's user is nobody's
 RETRY = (1.0, 2.0, 5.0, 10.0, 15.0)  # seconds between attempts to reach the hub
-ASKED = (QUOTA, REJECTED, PROFILE_FORBIDDEN)  # reasons of which the API server can tell whether they still hold
 PROVEN = 10.0  # seconds after its creation that a running pod shows that its node lets it work
 
 
@@ -74,11 +67,9 @@ class Builder:
         self.observer = Observer(around.ledger, settings.name)
         self.memory = Memory()
         self.slow = SlowStarts(around.cluster, settings.name)
+        self.leftovers = Leftovers(around.cluster, settings.name, around.clock)
         self.connection = Connection(settings, around, self.observer.request)
-        self.removed = False  # its ConfigMap is gone
-        self._unsure = True  # a run or a call was cut off: subsessions may be left that no pod has
-        self._look_again_at: float | None = None  # other sessions of the host's user are too young yet to be closed
-        self._without_secret: frozenset[str] = frozenset()
+        self.complaint = ""  # why its ConfigMap can't be used; it goes on with the settings that it had
         self._lingering: dict[int, float] = {}
         self._attempted: dict[int, int] = {}
         self._held: dict[int, float] = {}
@@ -118,51 +109,9 @@ class Builder:
         return found
 
     def _leaving(self, resource: Mapping[str, Any] | None) -> bool:
-        return self.removed or resource is None or bool(resource["metadata"].get("deletionTimestamp"))
+        return resource is None or bool(resource["metadata"].get("deletionTimestamp"))
 
     # Ticks
-
-    def _inspect(self, hub: Hub, pods: list[TaskPod]) -> None:
-        """After a start, and after an answer that was lost: what was it in the middle of?"""
-        if not (self._unsure or self.memory.unsure):
-            if self._look_again_at is not None and self.around.clock() >= self._look_again_at:
-                self._close_strays(hub, STRAY)
-            return
-        self.memory.unsure = False
-        self._inspect_secrets(pods)
-        # A pod that a killed run was just about to make would work with one of these.
-        claimed = {pod.subsession for pod in pods}
-        try:
-            self.memory.revoked |= hub.revoke([child for child in hub.children() if child not in claimed])
-            self._close_strays(hub, STRAY)
-        except koji.AuthError:
-            raise
-        except koji.GenericError:
-            pass  # a hub that does not say
-        self._unsure = False
-
-    def _inspect_secrets(self, pods: list[TaskPod]) -> None:
-        """Task Secrets go with their pods; a run that was cut off may have left some without."""
-        secrets = self.cluster.task_secrets(self.settings.name)
-        names = {pod.name for pod in pods if not pod.recorded}
-        self._without_secret = frozenset(pod.name for pod in pods if pod.phase == "Pending" and pod.name not in secrets)
-        for name, given in secrets.items():
-            there = None if given and name in names else self.cluster.get_pod(name)
-            if there is not None and not given:
-                self.cluster.give_secret(name, there)
-            elif there is None and name not in names:
-                self.cluster.delete_secret(name)
-
-    def _close_strays(self, hub: Hub, idle: float) -> None:
-        """Close what a run left that was killed between its login and the keeping of the key, and what subsessions a
-        master of ours left that was forced away.
-
-        While our session is exclusive, no other one of this host's user can do anything, except force ours away. So
-        nobody loses anything; who is about to force, or waits for the lock as another operator does, is not idle.
-        """
-        strays, more = hub.strays(idle)
-        hub.close_strays(strays)
-        self._look_again_at = self.around.clock() + STRAY + 1 if more else None
 
     def tick(self) -> Tick:
         """One tick. Raises hub.Stop and ClusterError; what goes wrong with the hub is in the result and the status."""
@@ -178,7 +127,7 @@ class Builder:
         except (HubError, *HUB_ERRORS) as error:
             tick = self._failed(error, now)
         except ClusterError:
-            self._unsure = True
+            self.leftovers.unsure = True
             raise
         else:
             self._failures, self._error = 0, None
@@ -193,7 +142,7 @@ class Builder:
         return sum(pod.alive for pod in self.cluster.pods(self.settings.name))
 
     def _failed(self, error: BaseException, now: float) -> Tick:
-        self._unsure = True
+        self.leftovers.unsure = True
         if isinstance(error, (koji.SequenceError, koji.RetryError)) and self.hub is not None:
             # An answer was lost on the way. What the call did shows in the next tick.
             self.connection.hub = None
@@ -214,9 +163,10 @@ class Builder:
             return self._leave_without_session()
         hub = self.hub
         assert hub is not None  # noqa: S101 (for mypy)
+        self.connection.keep()
         # Before the hub is asked: a pod that has ended by now, and whose task is still open THEN, has crashed.
         pods = self.slow.explained(self.cluster.pods(self.settings.name), now, self.settings.start_deadline)
-        self._inspect(hub, pods)
+        self.leftovers.clean(hub, pods, self.memory)
         self.observer.pods(pods)
         self._started(pods)
         self._probe(pods, now)
@@ -233,7 +183,7 @@ class Builder:
             (hub.session_id, hub.host_id), there, states, pods, now, slots=slots, accepting=accepting, why_not=why_not,
             jobs=max(jobs, self._reported_jobs),
         )  # fmt: skip
-        view = replace(view, bound=self._bound(hub, view))
+        view = replace(view, bound=self._bound(hub, view), dead=self.leftovers.dead)
         self._reported_jobs = jobs
         executor = Executor(
             self.settings,
@@ -292,15 +242,15 @@ class Builder:
     def _probe(self, pods: list[TaskPod], now: float) -> None:
         """Ask the API server whether it would admit a pod now, before a task is taken for one."""
         backoff = self.state.backoff
-        if backoff.reason not in ASKED or now < backoff.until or not self._accepting(now, leaving=False)[0]:
+        if backoff.reason not in REFUSALS or now < backoff.until or not self._accepting(now, leaving=False)[0]:
             return
         try:
             self.cluster.try_pod(manifest(self.settings, PROBE, 0, 0, 0))
         except ClusterError as error:
-            if not error.refusal:
-                raise
-            most = {"most": 1} if error.quota else {}
             reason, message = rejection(error, self.settings)
+            if reason not in REFUSALS:
+                raise
+            most = {"most": 1} if reason == QUOTA else {}
             self.state.pause(reason, message, now, self.around.jitter(), **most)
         else:
             if backoff.reason != QUOTA or not any(pod.alive for pod in pods):
@@ -317,19 +267,18 @@ class Builder:
         backoff = self.state.backoff
         if not backoff.step:
             return
+        now = self.around.clock()
         new = [pod for pod in pods if pod.phase != "Pending" and not pod.never_ran and pod.created + 1 >= backoff.until]
         if backoff.reason == QUOTA:
             # One that fits says nothing of the next one.
             over = sum(pod.alive for pod in pods) >= self.settings.slots
         elif backoff.reason == CHECK_CLIENT_IP:
             # Starting is not what they can't.
-            now = self.around.clock()
             over = any(
                 pod.outcome in ("closed", "failed") or (pod.alive and now - pod.created > REACHES_HUB) for pod in new
             )
         elif backoff.reason == USER_NAMESPACES_FORBIDDEN:
             # A runner that its node forbids to work says so within a second or two of starting.
-            now = self.around.clock()
             over = any(not pod.alive or now - pod.created >= PROVEN for pod in new)
         else:
             over = bool(new)
@@ -379,7 +328,6 @@ class Builder:
             surplus=self._surplus,
             revoked=frozenset(self.memory.revoked),
             orphaned=orphaned,
-            without_secret=self._without_secret,
             attempted=self._attempted,
         )
 
@@ -402,7 +350,6 @@ class Builder:
         ours = {s: t for s, t in present.items() if s not in self.memory.revoked}
         self.memory.seen = {**{s: t for s, t in self.memory.seen.items() if s not in self.memory.revoked}, **ours}
         self.memory.revoked &= present.keys() | self.memory.seen.keys()
-        self._without_secret &= {pod.name for pod in pods}
         here = {task.id: self._attempted.get(task.id, 0) for task in there.open}
         here |= {action.task_id: action.attempt for action in actions if isinstance(action, Take)}
         for pod in pods:
@@ -426,8 +373,7 @@ class Builder:
 
     def _leave(self, hub: Hub, resource: Mapping[str, Any] | None) -> None:
         """Nothing runs any more: close the session on the hub, then forget it."""
-        with contextlib.suppress(koji.GenericError):  # a hub that does not say
-            self._close_strays(hub, -1.0)
+        self.leftovers.close_strays(hub, -1.0)
         hub.logout()
         self.connection.forget()
         if resource is not None:
@@ -464,6 +410,9 @@ class Builder:
             return Condition(
                 "Scheduling", status=False, reason="Draining", message="no new tasks; running ones may end"
             )
+        if self.complaint:
+            message = f"{self.complaint}; until it can, the settings before hold"
+            return Condition("Scheduling", status=False, reason="SettingsInvalid", message=message)
         if self.settings.paused or self.settings.slots == 0:
             why = "spec.paused is true" if self.settings.paused else "there are no replicas"
             return Condition("Scheduling", status=False, reason="Paused", message=f"no new tasks: {why}")

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from ansible_collections.fedoraproject.koji.plugins.module_utils.pods import TaskPod
 
 CONFLICT, NOT_FOUND, FORBIDDEN, INVALID = 409, 404, 403, 422
-# Why a pod is not admitted.
-QUOTA, REJECTED, PROFILE_FORBIDDEN = "QuotaExceeded", "PodRejected", "SecurityProfileForbidden"
 MANAGER = "koji-scheduler"  # field manager of everything that the scheduler applies
 
 
@@ -46,13 +44,6 @@ class ClusterError(Exception):
     def template(self) -> bool:
         """Whether the pod template is to blame: invalid, or forbidden by Pod Security or a webhook."""
         return self.status in (INVALID, 400) or (self.status == FORBIDDEN and not self.quota)
-
-    @property
-    def refusal(self) -> str:
-        """Why a pod is not admitted: QUOTA, PROFILE_FORBIDDEN, REJECTED, or "" if this is something else."""
-        if self.pod_security_level:
-            return PROFILE_FORBIDDEN
-        return QUOTA if self.quota else REJECTED if self.template else ""
 
 
 class Cluster(LeaseStore, Protocol):

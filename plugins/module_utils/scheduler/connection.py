@@ -25,6 +25,8 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub i
 if TYPE_CHECKING:
     from concurrent.futures import Executor as Pool
 
+LOOK = 10.0  # seconds between looks whether the session's Secret is as it was written
+
 MakeAccess = Callable[[Settings, Cluster], sessions.HubAccess]
 
 
@@ -81,6 +83,7 @@ class Connection:
         self._access: sessions.HubAccess | None = None
         self._master = self._new_master()
         self._loaded = False  # the Secret of an earlier run has been read
+        self._look_at = 0.0
 
     def configure(self, settings: Settings) -> None:
         """Go on with new settings; another hub, user or Secret needs another session."""
@@ -130,6 +133,18 @@ class Connection:
         self.around.may_write()
         self.sinfo = sinfo
         self.save()
+
+    def keep(self) -> None:
+        """Write the Secret again if somebody deleted or changed it: without its key nobody can resume the session."""
+        now = self.around.clock()
+        if self.sinfo is None or now < self._look_at:
+            return
+        self._look_at = now + LOOK
+        secret = self.around.cluster.get_secret(self.settings.session_secret) or {}
+        there = (secret.get("data") or {}).get("session.json", "")
+        if there != base64.b64encode(self.sinfo.dump().encode()).decode():
+            self.around.may_write()
+            self.save()
 
     def access(self) -> sessions.HubAccess:
         """Ways to the hub. Raises HubError."""

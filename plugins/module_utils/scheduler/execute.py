@@ -25,11 +25,10 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actio
 )
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import (
     CONFLICT,
-    QUOTA,
     Cluster,
     ClusterError,
 )
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.rejected import rejection
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.rejection import QUOTA, rejection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence

@@ -145,9 +145,9 @@ class Hub:
         """Other sessions of this user that nobody has used for `idle` seconds, and whether there are younger ones."""
         sessions = self._sessions()
         # By the hub's own clock: the call that asked has just used our session.
-        now = next((one["update_ts"] for one in sessions if one["id"] == self.session_id), 0.0)
+        now = next((one.get("update_ts") or 0.0 for one in sessions if one["id"] == self.session_id), 0.0)
         others = [one for one in sessions if self.session_id not in (one["id"], one.get("master"))]
-        strays = [one["id"] for one in others if now - one["update_ts"] > idle]
+        strays = [one["id"] for one in others if now - (one.get("update_ts") or now) > idle]
         return strays, len(strays) < len(others)
 
     def _sessions(self) -> list[Mapping[str, Any]]:

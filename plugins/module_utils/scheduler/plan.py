@@ -91,7 +91,7 @@ class View:
     surplus: frozenset[int] = frozenset()  # held ones that the hub's scheduler can't have assigned: a person did
     revoked: frozenset[int] = frozenset()  # subsessions that are closed for certain
     orphaned: Mapping[int, int] = field(default_factory=dict)  # subsession -> task id, of pods that have vanished
-    without_secret: frozenset[str] = frozenset()  # pending pods without a Secret
+    dead: frozenset[int] = frozenset()  # pods' subsessions that the hub has ended by itself
     bound: Mapping[int, str] = field(default_factory=dict)  # denied, but open subsessions -> address they are bound to
     attempted: Mapping[int, int] = field(default_factory=dict)  # task id -> attempt of its newest pod, perhaps gone
 
@@ -199,7 +199,7 @@ class _Plan:
             message = "no pod runs it: it was deleted, or the scheduler was killed before making one"
             attempt = self.view.attempted.get(task.id, 0)
             self.releases.append(Free(task.id, "NoPod", message, attempt=attempt, confirm=True))
-        elif pod.session != self.view.session:
+        elif pod.session != self.view.session or (pod.alive and pod.subsession in self.view.dead):
             self._drop_carrier(pod, "SessionLost", "the builder's hub session was replaced, and with it the pod's")
         elif not pod.alive:
             self._ended(pod)
@@ -219,8 +219,6 @@ class _Plan:
 
     def _running(self, pod: TaskPod) -> None:
         trouble = pod.overdue(self.view.now, self.view.start_deadline)
-        if trouble is None and pod.name in self.view.without_secret:
-            trouble = SECRET_MISSING
         if trouble is not None:
             self._drop_carrier(pod, trouble.reason, trouble.message)
             if trouble is not SECRET_MISSING:

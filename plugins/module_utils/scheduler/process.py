@@ -16,6 +16,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import
 from ansible_collections.fedoraproject.koji.plugins.module_utils.conditions import Condition
 from ansible_collections.fedoraproject.koji.plugins.module_utils.lease import RENEW, Lease
 from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.keeper import Keeper
+from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.observer import Observer
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import described
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import Builder, Tick
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import Cluster, ClusterError
@@ -65,17 +66,15 @@ class _Runner:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._settings: Settings | None = None
-        self._removed = False
         self.finished = False
         self.ticks = 0
         self._thread = threading.Thread(target=self._run, name=f"builder-{builder.settings.name}", daemon=True)
         self._thread.start()
 
-    def update(self, settings: Settings | None) -> None:
-        """Give it new settings; None: its ConfigMap is gone."""
-        if settings is None:
-            self._removed = True
-        elif settings != self._settings:
+    def update(self, settings: Settings) -> None:
+        """Give it new settings."""
+        self.builder.complaint = ""
+        if settings != self._settings:
             self._settings = settings
             self._wake.set()
 
@@ -112,7 +111,6 @@ class _Runner:
     def _tick(self) -> None:
         if self._settings is not None:
             self.builder.configure(self._settings)
-        self.builder.removed = self._removed
         name = self.builder.settings.name
         try:
             tick = self.builder.tick()
@@ -175,6 +173,10 @@ class Process:
         resource = self.cluster.builders().get(owner)
         LOG.warning("%s", error)
         if resource is None or not self.lease.held():
+            return
+        Observer(self.metrics.ledger, owner).unusable(time.time())
+        if owner in self._runners:
+            self._runners[owner].builder.complaint = str(error)
             return
         reporter = self._complaints.setdefault(owner, Reporter(self.cluster, owner))
         condition = Condition("Scheduling", status=False, reason="SettingsInvalid", message=str(error))
@@ -300,15 +302,13 @@ class Process:
         wanted = {settings.name: settings for settings in self._settings() if settings.owner_uid not in self._gone}
         for name, settings in wanted.items():
             runner = self._runners.get(name)
-            if runner is not None and runner.builder.settings.owner_uid != settings.owner_uid:
-                runner.update(None)  # the CR was deleted and created again: first one, then the other
-            elif runner is None:
+            if runner is None:
                 self._runners[name] = _Runner(Builder(settings, self._around), self.lease)
-            else:
+            elif runner.builder.settings.owner_uid == settings.owner_uid:
                 runner.update(settings)
+            # Else the CR was deleted and created again: first the one is drained, then the other begins.
+        # One whose ConfigMap is gone or unreadable goes on as long as there is its CR: the role makes it anew.
         for name, runner in list(self._runners.items()):
-            if name not in wanted:
-                runner.update(None)
             if runner.finished:
                 self._gone.add(runner.builder.settings.owner_uid)
                 self._ended.append(runner.builder)

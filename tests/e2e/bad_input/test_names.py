@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import koji
 import pytest
 
-from tests.e2e.resources import READY, builder
+from tests.e2e.resources import builder
 
 from . import cases
 from .world import JUDGED, config_map, copied_secret
@@ -91,7 +91,7 @@ def test_of_two_builders_with_the_same_objects_one_is_told_of_the_other(world: W
                 return name
         return None
 
-    name = world.kube.wait_for(loser, READY, "one of the two has a name that is taken")
+    name = world.kube.wait_for(loser, JUDGED, "one of the two has a name that is taken")
     winner = "twin" if name == "koji-twin" else "koji-twin"
     world.refused("KojiBuilder", name).says("NameTaken", "'koji-twin-builder'", f"belongs to KojiBuilder {winner}")
     world.kube.wait_condition("KojiBuilder", winner, world.namespace, JUDGED)

@@ -15,11 +15,13 @@ from . import cases
 from .world import GOOD, copied_secret
 
 if TYPE_CHECKING:
+    from .conftest import FullNamespace
     from .world import World
 
 
 @pytest.fixture(scope="module", autouse=True)
-def bad(world: World) -> None:
+def bad(world: World, full_namespace: FullNamespace) -> None:
+    """What this file is about; the next file's resources wait for their second run meanwhile."""
     world.apply(cases.references(world))
 
 
@@ -41,8 +43,15 @@ def test_what_is_missing_is_named(world: World, kind: str, name: str, reason: st
     judged.says(reason, *parts)
     if reason.startswith("Missing"):
         assert f"'{world.namespace}'" in judged.message
-    events = [event for event in world.kube.events(world.namespace, name) if event["involvedObject"]["kind"] == kind]
-    assert [event["message"] for event in events if event["reason"] == reason] == [judged.message]
+
+    def told() -> list[str]:
+        events = world.kube.events(world.namespace, name)
+        return [
+            event["message"] for event in events if (event["involvedObject"]["kind"], event["reason"]) == (kind, reason)
+        ]
+
+    # The event is written after the status.
+    assert world.kube.wait_for(told, SOON, "there is an event") == [judged.message]
 
 
 def test_no_hub_user_is_made_before_everything_is_there(world: World) -> None:

@@ -12,7 +12,7 @@ from tests.e2e.conftest import _new_namespace
 from tests.e2e.hub import Hub, deploy_hub
 
 from .ledger import Ledger
-from .world import World
+from .world import CLAIM, HUB_CONF, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from tests.e2e.kube import Kube
     from tests.e2e.operator import Operator
 
-CLAIM = "postgresql"
+SITE = "site"
 SLOTS = 4
+# Runners wait a minute between attempts to reach a hub that is down, as kojid does; no test waits for that.
+KOJID_CONF = "[kojid]\nretry_interval = 1\noffline_retry_interval = 1\n"
 
 
 @pytest.fixture(scope="package")
@@ -33,7 +35,7 @@ def package_namespace(kube: Kube, request: pytest.FixtureRequest) -> Iterator[st
 @pytest.fixture(scope="package")
 def hub(kube: Kube, operator: Operator, package_namespace: str, tmp_path_factory: pytest.TempPathFactory) -> Hub:
     """A hub whose database outlives PostgreSQL's pod."""
-    return database_hub(kube, package_namespace, tmp_path_factory)
+    return database_hub(kube, package_namespace, tmp_path_factory, HUB_CONF)
 
 
 def database_hub(
@@ -44,6 +46,12 @@ def database_hub(
     metadata = {"name": CLAIM, "namespace": namespace}
     kube.apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim})
     return deploy_hub(kube, namespace, tmp_path_factory.mktemp("hub"), hub_conf, database_claim=CLAIM)
+
+
+def site_config(namespace: str) -> dict[str, Any]:
+    """The site's ConfigMap for all builders."""
+    metadata = {"name": SITE, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"kojid.conf": KOJID_CONF}}
 
 
 @pytest.fixture(scope="package")
@@ -57,11 +65,18 @@ def ledger(kube: Kube, hub: Hub) -> Iterator[Ledger]:
 
 @pytest.fixture(scope="module")
 def module_world(
-    kube: Kube, hub: Hub, ledger: Ledger, operator: Operator, request: pytest.FixtureRequest
+    kube: Kube,
+    hub: Hub,
+    ledger: Ledger,
+    operator: Operator,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> Iterator[World]:
     """A builder for the file, called after it, with four slots; a file's SPEC has more of its spec."""
     name = request.module.__name__.rpartition(".test_")[2].replace("_", "-")
-    made = World(kube, hub, ledger, operator, name, {"replicas": SLOTS, **getattr(request.module, "SPEC", {})})
+    spec = {"replicas": SLOTS, "configmap": SITE, **getattr(request.module, "SPEC", {})}
+    kube.apply(site_config(hub.namespace))
+    made = World(kube, hub, ledger, operator, name, tmp_path_factory.mktemp(name), spec)
     made.apply()
     made.ready()
     yield made

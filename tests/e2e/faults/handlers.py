@@ -35,7 +35,7 @@ class FaultyHogTask(BaseTaskHandler):
 
     def handler(self, most: int) -> int:
         """See the class."""
-        taken = []
+        taken: list[bytes] = []
         while len(taken) < most:
             taken.append(b"x" * (1 << 20))
             if len(taken) % 16 == 0:
@@ -50,7 +50,7 @@ class FaultyChoiceTask(BaseTaskHandler):
 
     def checkHost(self, hostdata: dict[str, str]) -> bool:  # noqa: N802 - Koji's name
         """Say whether this host will do."""
-        return hostdata["name"] != self.params[0]
+        return bool(hostdata["name"] != self.params[0])
 
     def handler(self, unfit: str) -> str:
         """See the class."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ENDED = ("CLOSED", "FAILED", "CANCELED")
 QUEUED = ("FREE", "ASSIGNED")
-SETTLED = 90.0  # seconds until everything has come to rest on a busy machine
+SETTLED = 180.0  # seconds until everything has come to rest on a busy machine
 LEASE = "koji-scheduler"
 RECORDED = "apps.fedoraproject.org/outcome"
 BUILDER = "apps.fedoraproject.org/builder"

@@ -141,7 +141,7 @@ def test_a_deleted_builder_lets_tasks_end_or_gives_them_back(world: World) -> No
     kube.wait_gone("KojiBuilder", "short-lived", world.namespace, SOON)
     assert not session.getHost("short-lived")["enabled"]
     assert session.getUser("short-lived")["status"] == koji.USER_STATUS["BLOCKED"]
-    assert kube.get("Secret", "koji-short-lived-session", world.namespace) is None
+    kube.wait_gone("Secret", "koji-short-lived-session", world.namespace, SOON)
     assert world.ledger.history(long) == [*ONCE, "FREE"]
 
     kube.apply(wanted)

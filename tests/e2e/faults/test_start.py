@@ -8,11 +8,12 @@ Causes lie outside the KojiBuilder where they can; then nothing but the next att
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.resources import IMAGE, READY, SOON, builder
+from tests.e2e.resources import IMAGE, SOON
 
 from . import causes
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 FAULTY = "localhost/faulty-start:dev"
 PAUSE = "localhost/pause:dev"  # has no python3
 SITE = "site-settings"
-SHARED = "shared"  # a channel that the file's builder shares with `spare`
+OWN, SHARED = "start-own", "start-shared"  # channels of a second builder; the file's one has the latter too
 LONG = 120  # seconds
 SPEC: Json = {
     **causes.WITH_HANDLERS,
@@ -36,6 +37,7 @@ SPEC: Json = {
     "start_deadline": 5,
     # Under Pod Security restricted this is forbidden; the image's user is none the less an ordinary one.
     "security_context": {"runAsNonRoot": False},
+    "resources": {"requests": {"memory": "100Mi"}},
     "channels": ["default", SHARED],
 }
 
@@ -52,7 +54,8 @@ def _surroundings(kube: Kube, hub: Hub) -> Iterator[None]:
     causes.tag_image(IMAGE, FAULTY)
     causes.install_handlers(kube, hub.namespace)
     kube.apply(site_settings(hub.namespace))
-    hub.session().createChannel(SHARED)
+    for name in (OWN, SHARED):
+        hub.session().createChannel(name)
     yield
     causes.remove_image(FAULTY)
 
@@ -98,39 +101,25 @@ def test_an_image_that_is_gone_between_attempts(world: World) -> None:
     world.settled(closed=[task])
 
 
-@pytest.mark.fault("no-start-other-host")
-def test_another_host_gets_the_tasks_meanwhile(world: World) -> None:
-    world.kube.apply(builder("spare", world.namespace, channels=[SHARED]))
-    world.kube.wait_condition("KojiBuilder", "spare", world.namespace, READY)
-    causes.remove_image(FAULTY)
-    task = world.task(0)
-    in_trouble(world, task, "ErrImagePull", FAULTY)
-    elsewhere = world.task(0, channel=SHARED)
-    world.ended(elsewhere, "CLOSED")
-    assert world.session.getTaskInfo(elsewhere)["host_id"] == world.session.getHost("spare")["id"]
-    causes.tag_image(IMAGE, FAULTY)
-    try_now(world)
-    world.ended(task, "CLOSED")
-    world.kube.delete("KojiBuilder", "spare", world.namespace)
-    world.settled(closed=[task, elsewhere])
-
-
 @pytest.mark.fault("image-name-invalid")
 @pytest.mark.fault("image-never-pulled")
-@pytest.mark.fault("pod-invalid")
-def test_a_template_that_can_not_work_is_named_until_it_is_mended(world: World) -> None:
-    world.apply(image="Not an image")
-    world.kube.wait_condition("KojiBuilder", world.name, world.namespace, SOON, "Progressing", "False")
-    task = world.task(0)
-    in_trouble(world, task, "InvalidImageName", "Not an image")
-    world.apply(image="localhost/nowhere:dev", image_pull_policy="Never")
-    in_trouble(world, task, "ErrImageNeverPull", "localhost/nowhere:dev")
-    world.apply(resources={"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}})
-    in_trouble(world, task, "PodRejected", "must be less than or equal to memory limit")
-    world.apply()
-    world.ended(task, "CLOSED")
-    world.scheduling()
-    world.settled(closed=[task])
+@pytest.mark.fault("no-start-other-host")
+def test_a_builder_without_a_usable_image_leaves_its_tasks_to_others_until_it_is_mended(world: World) -> None:
+    broken = replace(world, name="start-broken", spec={"channels": [OWN, SHARED]})
+    broken.apply(image="Not an image")
+    broken.ready()
+    task = world.task(0, channel=OWN)
+    in_trouble(broken, task, "InvalidImageName", "Not an image")
+    elsewhere = world.task(0, channel=SHARED)
+    world.ended(elsewhere)
+    assert world.session.getTaskInfo(elsewhere)["host_id"] == world.session.getHost(world.name)["id"]
+    broken.apply(image="localhost/nowhere:dev", image_pull_policy="Never")
+    in_trouble(broken, task, "ErrImageNeverPull", "localhost/nowhere:dev")
+    broken.apply()
+    world.ended(task)
+    broken.scheduling()
+    world.kube.delete("KojiBuilder", broken.name, world.namespace)
+    world.settled(closed=[task, elsewhere])
 
 
 @pytest.mark.fault("configuration-missing")
@@ -180,6 +169,19 @@ def test_a_limit_range_that_forbids_the_pod(world: World) -> None:
     ):
         task = world.task(0)
         in_trouble(world, task, "PodRejected", "minimum memory usage per Pod is 1Gi")
+    try_now(world)
+    world.ended(task, "CLOSED")
+    world.settled(closed=[task])
+
+
+@pytest.mark.fault("pod-invalid")
+def test_a_pod_that_a_default_limit_makes_invalid(world: World) -> None:
+    limits = [{"type": "Container", "default": {"memory": "64Mi"}}]
+    with applied(
+        world, {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "small"}, "spec": {"limits": limits}}
+    ):
+        task = world.task(0)
+        in_trouble(world, task, "PodRejected", "must be less than or equal to memory limit")
     try_now(world)
     world.ended(task, "CLOSED")
     world.settled(closed=[task])
@@ -236,6 +238,9 @@ def test_a_pod_that_fits_on_no_node_is_given_time(world: World) -> None:
         in_trouble(world, task, "Unschedulable", "0/1 nodes are available")
     finally:
         world.kube.kubectl("uncordon", node)
+    when = [at for (at,) in world.ledger.rows("SELECT time FROM task_history WHERE task_id = %s ORDER BY id", task)]
+    given = when[3] - when[2]  # from OPEN to FREE; a pod's creation has whole seconds
+    assert SPEC["start_deadline"] - 1 <= given < 2 * SPEC["start_deadline"] + 5
     # By itself: the next attempt finds the node again.
     world.ended(task, "CLOSED")
     world.settled(closed=[task])

@@ -4,21 +4,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import koji
 
 from tests.e2e.bad_input.world import clear_faults, inject
+from tests.e2e.hub import deploy_hub
 from tests.e2e.kube import condition
-from tests.e2e.resources import READY, SOON, builder
+from tests.e2e.operator import CHECKOUT
+from tests.e2e.resources import builder
 
 from . import invariant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tests.e2e.hub import Hub
     from tests.e2e.kube import Json, Kube
@@ -26,7 +32,12 @@ if TYPE_CHECKING:
 
     from .ledger import Ledger
 
-TASK = 90.0  # seconds that a short task may take, with its retries, on a busy machine
+CLAIM = "postgresql"  # the database's PVC
+# Sessions can expire, as on a hub with the default settings; no test lasts so long unless it turns the clock.
+HUB_CONF = {"SessionRenewalTimeout": 1440}
+SCHEDULE = "koji-schedule"  # the ConfigMap that the periodic playbook is run for
+# Seconds, on a very busy machine: a run of the operator, what follows from it, a short task with its retries.
+READY, SOON, TASK = 240, 120, 150
 
 
 @dataclass
@@ -38,6 +49,7 @@ class World:
     ledger: Ledger
     operator: Operator
     name: str
+    folder: Path
     spec: Json = field(default_factory=dict)
     settled_since: bool = True  # nothing was done since the last settled()
     _session: koji.ClientSession | None = None
@@ -92,7 +104,9 @@ class World:
     def task(self, seconds: float = 1, method: str = "sleep", *args: Any, **options: Any) -> int:
         """Make a task on the hub: `sleep [seconds]`, or `method` with `args`; `options` as makeTask has them."""
         self.settled_since = False
-        task: int = self.session.makeTask(method, list(args) or [seconds], **options)
+        task: int = self.session.makeTask(
+            method, [seconds] if method == "sleep" and not args else list(args), **options
+        )
         return task
 
     def tasks(self, count: int, seconds: float = 1, **options: Any) -> list[int]:
@@ -165,11 +179,11 @@ class World:
         return str(((lease or {}).get("spec") or {}).get("holderIdentity") or "")
 
     def held(self, not_by: str = "", timeout: float = SOON) -> str:
-        """Wait until somebody else has the Lease; return who."""
+        """Wait until somebody else, who is alive, has the Lease; return who."""
 
         def other() -> str | None:
             holder = self.holder()
-            return holder if holder not in ("", not_by) else None
+            return holder if holder not in ("", not_by) and Path(f"/proc/{pid_of(holder)}").exists() else None
 
         found: str = self.kube.wait_for(other, timeout, "a scheduling process has the Lease")
         return found
@@ -177,8 +191,53 @@ class World:
     def kill_scheduler(self) -> str:
         """kill -9 of the process that holds the Lease; return its identity."""
         holder = self.held()
-        os.kill(int(holder.split("_")[3]), signal.SIGKILL)
+        os.kill(pid_of(holder), signal.SIGKILL)
         return holder
+
+    @contextlib.contextmanager
+    def no_scheduler(self) -> Iterator[None]:
+        """The operator has no scheduling process for a while; the last one was killed."""
+        found = self.kube.get("ConfigMap", SCHEDULE, self.namespace)
+        assert found is not None
+        self.kube.delete("ConfigMap", SCHEDULE, self.namespace, timeout=SOON)
+        self.kill_scheduler()
+        try:
+            yield
+        finally:
+            metadata = {key: found["metadata"].get(key) for key in ("name", "namespace", "labels")}
+            self.kube.apply({**found, "metadata": metadata})
+
+    @contextlib.contextmanager
+    def by_hand(self, step: str = "never", about: int = 0) -> Iterator[subprocess.Popen[bytes]]:
+        """Start a scheduling process beside the operator's; it kills itself at a step of doomed.STEPS."""
+        log = self.folder / f"{step}.log"
+        command = [sys.executable, "-m", "tests.e2e.faults.doomed", self.namespace, step, str(about)]
+        with (
+            log.open("ab") as out,
+            subprocess.Popen(
+                command, cwd=CHECKOUT, stdout=out, stderr=out, env={**os.environ, "TMPDIR": str(self.folder)}
+            ) as process,
+        ):
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def dies_at(self, step: str, about: int) -> None:
+        """Let a scheduling process work until it kills itself at that step."""
+        with self.by_hand(step, about) as process:
+            code = process.wait(SOON)
+        log = (self.folder / f"{step}.log").read_text("utf-8")
+        assert code == -signal.SIGKILL, f"it ended with {code} instead of at {step}:\n{log}"
+
+    def kill_runner(self, task: int) -> None:
+        """kill -9 of every process in the container of a task's pod, as the kernel does when memory runs out."""
+        uid = self.running(task)["metadata"]["uid"]
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                mine = uid in (process / "cgroup").read_text("utf-8")
+                if mine and b"runner" in (process / "cmdline").read_bytes():
+                    os.kill(int(process.name), signal.SIGKILL)
 
     # Faults and the end
 
@@ -186,6 +245,40 @@ class World:
         """Ask the hub for a fault; see tests/devhub/README.md."""
         self.settled_since = False
         inject(self.hub, **rule)
+
+    def scale(self, deployment: str, replicas: int) -> None:
+        """Stop or start `koji-hub` or `postgresql`; wait until its pods are gone, or one is ready."""
+        self.settled_since = False
+        self.kube.patch("Deployment", deployment, self.namespace, {"spec": {"replicas": replicas}})
+
+        def pods() -> list[Json]:
+            return self.kube.find("Pod", self.namespace, f"app={deployment}")
+
+        def done() -> bool:
+            ready = [pod for pod in pods() if condition(pod, "Ready").get("status") == "True"]
+            return len(ready) == replicas and (replicas > 0 or not pods())
+
+        self.kube.wait_for(done, SOON, f"{deployment} has {replicas} pods", pods)
+
+    def hub_conf(self, **options: Any) -> None:
+        """Give the hub other settings, over its usual ones, and wait until it has them."""
+        self.settled_since = False
+        deploy_hub(self.kube, self.namespace, self.hub.ca.parent, {**HUB_CONF, **options}, database_claim=CLAIM)
+        self.kube.kubectl("rollout", "status", "deployment/koji-hub", "-n", self.namespace, f"--timeout={SOON}s")
+        self._session = None
+
+    def host_session(self) -> koji.ClientSession:
+        """Log in as the builder's host, with its certificate, as somebody's kojid would."""
+        self.settled_since = False
+        pem = self.folder / "host.pem"
+        pem.touch(0o600)
+        pem.write_bytes(self.kube.secret(self.namespace, f"koji-{self.name}-client-cert")["client.pem"])
+        return self.hub.session(pem)
+
+    def master(self) -> int:
+        """The id of the builder's exclusive session."""
+        (master,) = (session for session, exclusive in self.ledger.masters(self.name) if exclusive)
+        return master
 
     def clear(self) -> None:
         """Take all of the hub's faults back."""
@@ -212,6 +305,11 @@ class World:
         self.clear()
         for task in self.ledger.unended():
             self.session.cancelTask(task)
+
+
+def pid_of(holder: str) -> int:
+    """The process of a Lease's holder; it runs on this machine."""
+    return int(holder.split("_")[3])
 
 
 def _phase(pod: Json) -> str:

@@ -53,3 +53,12 @@ def test_what_the_site_gives_is_written_as_it_is_stored() -> None:
         {"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]},
     ]
     assert given[0]["ports"][0] == {"port": 5432}, "the resource's own is not changed"
+
+
+def test_a_policy_that_lists_nothing_has_no_list() -> None:
+    """An object with a list would be written in each run."""
+    labels = {"a": "b"}
+    assert egress.policy(labels, {}, None) == {"podSelector": {"matchLabels": labels}}
+    closed = egress.policy(labels, {"ports": PORT}, [])
+    assert closed["policyTypes"] == ["Ingress", "Egress"]
+    assert closed["egress"] == [egress.DNS, {"ports": PORT}]

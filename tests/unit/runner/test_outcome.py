@@ -25,6 +25,7 @@ def test_exit_codes() -> None:
         "freed": 75,
         "denied": 76,
         "refused": 77,
+        "forbidden": 78,
     }
 
 

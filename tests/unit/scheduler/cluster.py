@@ -205,7 +205,8 @@ class MemoryCluster:
         pod = self.all_pods[name]
         if pod["status"]["phase"] != "Pending" or name not in self.secrets:
             return False
-        pod["status"] = {"phase": "Running", "containerStatuses": [{"name": "task", "state": {"running": {}}}]}
+        state = {"running": {"startedAt": stamp(self.clock())}}
+        pod["status"] = {"phase": "Running", "containerStatuses": [{"name": "task", "state": state}]}
         pod["spec"]["nodeName"] = "node-1"
         self._changed(pod)
         return True
@@ -213,7 +214,10 @@ class MemoryCluster:
     def end(self, name: str, exit_code: int, message: str = "", reason: str = "", pod_reason: str = "") -> None:
         """End a pod's container; one that is being deleted is then gone."""
         pod = self.all_pods[name]
+        containers = pod["status"].get("containerStatuses") or [{}]
+        running = (containers[0].get("state") or {}).get("running") or {}
         terminated = {"exitCode": exit_code, "reason": reason, "message": message, "finishedAt": stamp(self.clock())}
+        terminated["startedAt"] = running.get("startedAt")
         pod["status"] = {
             "phase": "Succeeded" if exit_code == 0 else "Failed",
             "reason": pod_reason,

@@ -168,12 +168,16 @@ class Interleavings(RuleBasedStateMachine):
     def somebody_takes_the_session(self) -> None:
         """A person forces the builder's session away and checks in; or is done with that."""
         if self.thief is not None:
-            self.thief.logout()
-            self.thief = None
-        elif not self.world.storage.down:
+            self._give_the_session_back()
+        else:
             self.thief = self.world.hub.session(HOST)
             self.thief.exclusiveSession(force=True)
             self.thief.host.updateHost(0, False)
+
+    def _give_the_session_back(self) -> None:
+        with contextlib.suppress(koji.AuthError):  # closed by an administrator, or expired
+            self.thief.logout()
+        self.thief = None
 
     @rule(data=st.data(), subsession=st.booleans())
     def an_admin_closes_a_session(self, data: st.DataObject, subsession: bool) -> None:
@@ -354,9 +358,9 @@ class Interleavings(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         world = self.world
-        if self.thief is not None:
-            self.thief.logout()
         world.hub.injection.clear()
+        if self.thief is not None:
+            self._give_the_session_back()
         world.cluster.refuse.clear()
         world.cluster.quota = None
         world.pod_address = ADDRESS

@@ -12,7 +12,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils import override
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.scheduler.world import World
+from tests.unit.scheduler.world import STATES, World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,6 +114,7 @@ def test_later_ones_win_field_by_field() -> None:
 
 
 NAMES = st.sampled_from(["a", "b", "c"])
+NAMED = st.fixed_dictionaries({"name": NAMES, "value": NAMES})
 OVERRIDES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     dict[str, Any](),
     optional={
@@ -124,7 +125,7 @@ OVERRIDES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "node_selector": st.dictionaries(NAMES, NAMES),
         "resources": st.fixed_dictionaries({"limits": st.dictionaries(st.just("cpu"), NAMES)}),
         "tolerations": st.lists(st.builds(dict, key=NAMES), max_size=3),
-        "env": st.lists(st.builds(dict, name=NAMES, value=NAMES), max_size=3, unique_by=lambda item: item["name"]),
+        "env": st.lists(NAMED, max_size=3, unique_by=lambda item: item["name"]),
         "volume_sizes": st.dictionaries(st.sampled_from(["tmp", "mock_cache"]), st.just("7Gi")),
         "priority_class_name": st.sampled_from(["", "high"]),
     },
@@ -186,3 +187,16 @@ def test_channels_are_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
         world.admin.makeTask("sleep", [1])
         world.ticks(2)
     assert len(calls) == 1
+
+
+def test_a_pod_s_warnings_count_only_after_its_own_deadline() -> None:
+    world = World(overrides=[overrides.from_spec({"methods": ["sleep"], "start_deadline": 900})])
+    task_id = world.admin.makeTask("sleep", [1])
+    world.ticks(3)
+    [(name, there)] = world.cluster.all_pods.items()
+    world.cluster.warnings[there["metadata"]["uid"]] = ("FailedMount", "no such volume")
+    world.tick(500)
+    assert name in world.cluster.all_pods
+    assert world.admin.getTaskInfo(task_id)["state"] == STATES["OPEN"]
+    world.tick(500)
+    assert "not started within 900 s: no such volume" in world.builder.state.backoff.message

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""What a condition says of a pod that the API server did not take."""
+"""Why the API server does not take a task pod, in a condition's words, and what to change."""
 
 from __future__ import annotations
 
@@ -10,19 +10,23 @@ if TYPE_CHECKING:
     from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import Settings
     from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import ClusterError
 
+QUOTA, REJECTED, FORBIDDEN = "QuotaExceeded", "PodRejected", "SecurityProfileForbidden"
+REFUSALS = frozenset({QUOTA, REJECTED, FORBIDDEN})  # the API server can be asked whether they are over
 # Pod Security levels, from the one that allows most; and the one that each security profile's pods fit.
 LEVELS = ("privileged", "baseline", "restricted")
 PROFILE_LEVELS = {"userns": "baseline", "sysadmin": "privileged", "restricted": "restricted"}
 
 
 def rejection(error: ClusterError, settings: Settings) -> tuple[str, str]:
-    """Reason and message."""
+    """Reason and message of a pod or Secret that the API server did not take."""
+    if error.quota:
+        return QUOTA, error.message
     if level := error.pod_security_level:
-        return error.refusal, _forbidden_profile(settings, level, error.message)
-    return error.refusal or error.reason, error.message
+        return FORBIDDEN, forbidden_profile(settings, level, error.message)
+    return REJECTED if error.template else error.reason, error.message
 
 
-def _forbidden_profile(settings: Settings, level: str, said: str) -> str:
+def forbidden_profile(settings: Settings, level: str, said: str) -> str:
     """A namespace that enforces a stricter Pod Security level than the builder's profile fits: what to change."""
     profile = settings.security_profile
     fits = PROFILE_LEVELS.get(profile, "privileged")
