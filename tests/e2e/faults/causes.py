@@ -31,7 +31,9 @@ WITH_HANDLERS: dict[str, Any] = {
 
 def install_handlers(kube: Kube, namespace: str) -> None:
     """Make the ConfigMap that WITH_HANDLERS names; before the builder, which reads it once."""
-    conf = "[kojid]\nplugins = faulty\npluginpath = /opt/handlers\n"
+    # Runners wait a minute between attempts to reach a hub that is down, as kojid does; no test waits for that.
+    patience = "retry_interval = 1\noffline_retry_interval = 1\n"
+    conf = f"[kojid]\nplugins = faulty\npluginpath = /opt/handlers\n{patience}"
     data = {"faulty.py": PLUGIN.read_text("utf-8"), "kojid.conf": conf}
     metadata = {"name": HANDLERS, "namespace": namespace}
     kube.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
