@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NAME = "bench-load"  # of the builder and its channel
 SLOTS = 50
 IDLE = 20.0  # seconds
+TIMEOUT = 900.0  # seconds for all tasks
 RESUMED = 100  # sessions.CALLNUM_MARGIN: a process that resumes a session goes on so far from its last number
 # A multicall counts as one. Masters are the scheduler's, the others the runners'.
 CALLS = """
@@ -52,7 +53,7 @@ def measure(kube: Kube, hub: Hub, ledger: Ledger, namespace: str, count: int, fi
     before = calls()
     selector = f"apps.fedoraproject.org/builder={NAME}"
     with pods.counted(kube, namespace, selector) as alive, watched(process, time.monotonic) as busy:
-        ended = tasks.at_once(hub, NAME, count)
+        ended = tasks.at_once(hub, NAME, count, TIMEOUT)
     of_scheduler, of_runner = per_task(before, calls(), busy.processes - 1, count)
     figures.add("load.operator", "s", ended)
     figures.add("load.tasks_per_second", "1/s", [count / max(ended)])
