@@ -117,6 +117,8 @@ class Bench:
                     self._part("recovery", lambda: self._recovery(hub, ledger, running))
                     self._part("load", lambda: self._load(hub, ledger, namespace))
                     self._part("many", lambda: self._many(hub, namespace))
+                    for task in ledger.unended():  # of a part that failed: its builder would wait for it
+                        hub.session().cancelTask(task)
             if parts != {"reconcile"}:
                 self.kube.delete("KojiBuilder", setting.BUILDER, namespace, timeout=120)
             self._part("reconcile", lambda: self._reconcile(namespace))
