@@ -103,5 +103,6 @@ def _play(made: Scene) -> None:
         made.running(name)
     # From here on pods without a toleration may come as well.
     _untaint(made.kube, made.node)
+    made.start("spread later", channel=SPREAD)
     made.start("own-users", channel=USERNS)
     made.pods["own-users"] = made.kube.wait_for(lambda: made.pod("own-users"), SOON, "there is a pod of own-users")

@@ -220,6 +220,11 @@ class Scene:
         pod = self.pods[name]["metadata"]["name"]
         return self.kube.kubectl("exec", "-n", self.namespace, pod, "-c", "task", "--", *command)
 
+    def said(self, builder: str, words: str) -> str:
+        """A builder's event with these words, or ''. Its condition says it too, but only while the builder pauses."""
+        messages = [str(event.get("message")) for event in self.kube.events(self.namespace, builder)]
+        return next((message for message in messages if words in message), "")
+
     def builder(self, name: str = "placed") -> Json:
         """A builder as it is now."""
         found = self.kube.get("KojiBuilder", name, self.namespace)
@@ -234,6 +239,7 @@ def container(pod: Json) -> Json:
 
 
 def sizes(pod: Json) -> dict[str, str]:
-    """Folder, without the leading slash -> the limit of its volume, of emptyDirs."""
-    limits = {v["name"]: v["emptyDir"].get("sizeLimit") for v in pod["spec"]["volumes"] if "emptyDir" in v}
+    """Folder, without the leading slash -> the limit of its volume, of emptyDirs that have one."""
+    volumes = pod["spec"]["volumes"]
+    limits = {v["name"]: v["emptyDir"]["sizeLimit"] for v in volumes if v.get("emptyDir", {}).get("sizeLimit")}
     return {m["mountPath"].strip("/"): limits[m["name"]] for m in container(pod)["volumeMounts"] if m["name"] in limits}

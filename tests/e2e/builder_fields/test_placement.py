@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.e2e.kube import condition
 from tests.e2e.resources import SOON
 
 from .conftest import UNMATCHED
@@ -44,14 +43,7 @@ def test_a_noarch_task_goes_to_nodes_of_any_of_the_hosts_arches(scene: Scene) ->
 
 
 def test_a_spread_that_no_node_allows_is_said_of_the_builder(scene: Scene) -> None:
-    found = scene.kube.wait_object(
-        "KojiBuilder",
-        "spread",
-        scene.namespace,
-        lambda item: "topology spread constraints" in condition(item, "Scheduling").get("message", ""),
-        SOON,
-        "it says that no node fits the spread",
-    )
-    told = condition(found, "Scheduling")
-    assert (told["status"], told["reason"]) == ("False", "Unschedulable")
-    scene.hub.session().cancelTask(scene.tasks["spread"])
+    words = "topology spread constraints"
+    scene.kube.wait_for(lambda: scene.said("spread", words), SOON, f"an event of the builder: {words}")
+    for name in ("spread", "spread later"):
+        scene.hub.session().cancelTask(scene.tasks[name])
