@@ -70,7 +70,7 @@ def test_a_host_that_a_task_does_not_fit_refuses_it_once(world: World, other: st
 
 @pytest.mark.fault("no-free-slot")
 def test_a_task_that_is_assigned_to_a_full_host_is_refused_at_once(world: World) -> None:
-    running = world.tasks(2, LONG, method="faultyFirst")
+    running = [world.task(0, "faultyFirst", LONG) for _ in range(2)]
     for task in running:
         world.running(task)
     surplus = world.task(0, channel=OWN)  # which no other host serves
@@ -86,7 +86,7 @@ def test_a_task_that_is_assigned_to_a_full_host_is_refused_at_once(world: World)
 @pytest.mark.fault("paused")
 @pytest.mark.fault("drain-timeout")
 def test_a_paused_builder_lets_tasks_end_or_gives_them_back(world: World) -> None:
-    short, long = world.task(8), world.task(LONG, "faultyFirst")
+    short, long = world.task(8), world.task(0, "faultyFirst", LONG)
     for task in (short, long):
         world.running(task)
     world.apply(paused=True, drain_timeout=10)
@@ -132,7 +132,7 @@ def test_a_deleted_builder_lets_tasks_end_or_gives_them_back(world: World) -> No
     wanted = builder("short-lived", world.namespace, **{**SPEC, "channels": [OWN], "drain_timeout": 8})
     kube.apply(wanted)
     kube.wait_condition("KojiBuilder", "short-lived", world.namespace, READY)
-    short, long = world.task(6, channel=OWN), world.task(LONG, "faultyFirst", channel=OWN)
+    short, long = world.task(6, channel=OWN), world.task(0, "faultyFirst", LONG, channel=OWN)
     for task in (short, long):
         world.running(task)
     kube.delete("KojiBuilder", "short-lived", world.namespace)

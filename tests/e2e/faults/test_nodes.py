@@ -39,7 +39,7 @@ def still_there(kube: Kube, node: str) -> None:
 
 @pytest.mark.fault("node-drained")
 def test_a_drained_node_gives_its_tasks_back(world: World) -> None:
-    task = world.task(LONG, "faultyFirst")
+    task = world.task(0, "faultyFirst", LONG)
     node = world.running(task)["spec"]["nodeName"]
     try:
         # Only task pods: the hub of this test has no other node to go to.
@@ -57,7 +57,7 @@ def test_a_drained_node_gives_its_tasks_back(world: World) -> None:
 
 @pytest.mark.fault("node-lost")
 def test_a_lost_node_s_tasks_run_elsewhere_and_only_count_there(world: World) -> None:
-    task = world.task(ZOMBIE, "faultyFirst")
+    task = world.task(0, "faultyFirst", ZOMBIE)
     pod = world.running(task)
     zombie = causes.container_pid(pod)
     with causes.kubelet_stopped():

@@ -68,7 +68,7 @@ def second_attempt_closes(world: World, task: int) -> None:
 
 @pytest.mark.fault("pod-deleted")
 def test_a_deleted_pod_gives_its_task_back_in_time(world: World) -> None:
-    task = world.task(LONG, "faultyFirst")
+    task = world.task(0, "faultyFirst", LONG)
     pod = world.running(task)
     began = time.monotonic()
     world.kube.delete("Pod", name_of(pod), world.namespace)
@@ -80,7 +80,7 @@ def test_a_deleted_pod_gives_its_task_back_in_time(world: World) -> None:
 
 @pytest.mark.fault("pod-force-deleted")
 def test_a_pod_deleted_by_force_is_followed_by_another(world: World) -> None:
-    task = world.task(LONG, "faultyFirst")
+    task = world.task(0, "faultyFirst", LONG)
     pod = world.running(task)
     world.kube.kubectl("delete", "pod", name_of(pod), "-n", world.namespace, "--grace-period=0", "--force")
     second_attempt_closes(world, task)
@@ -90,7 +90,7 @@ def test_a_pod_deleted_by_force_is_followed_by_another(world: World) -> None:
 
 @pytest.mark.fault("pod-killed")
 def test_a_killed_pod_fails_its_task_with_a_story(world: World) -> None:
-    task = world.task(LONG, "faultyFirst")
+    task = world.task(0, "faultyFirst", LONG)
     pod = world.running(task)
     labels = pod["metadata"]["labels"]
     assert (labels["koji-method"], labels["koji-arch"]) == ("faultyFirst", "noarch")
@@ -111,7 +111,7 @@ def test_a_killed_pod_fails_its_task_with_a_story(world: World) -> None:
 
 @pytest.mark.fault("pod-oom")
 def test_a_task_that_eats_its_memory_twice_fails(world: World, again: str) -> None:
-    task = world.task(1024, "faultyHog", channel=again)
+    task = world.task(0, "faultyHog", 1024, channel=again)
     world.ended(task, "FAILED")
     assert world.ledger.history(task) == ["FREE", "ASSIGNED", "OPEN", "FREE", "ASSIGNED", "OPEN", "FAILED"]
     story = world.result(task)
@@ -135,7 +135,7 @@ def test_a_task_that_failed_is_not_run_again(world: World, again: str) -> None:
 
 @pytest.mark.fault("pod-evicted")
 def test_an_evicted_pod_gives_its_task_back(world: World) -> None:
-    task = world.task(LONG, "faultyFirst")
+    task = world.task(0, "faultyFirst", LONG)
     pod = world.running(task)
     assert pod["metadata"]["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"
     evict(world, pod)

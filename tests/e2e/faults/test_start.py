@@ -88,7 +88,7 @@ def applied(world: World, item: Json) -> Iterator[Json]:
 
 @pytest.mark.fault("image-gone")
 def test_an_image_that_is_gone_between_attempts(world: World) -> None:
-    task = world.task(LONG, "faultyFirst")
+    task = world.task(0, "faultyFirst", LONG)
     pod = world.running(task)
     causes.remove_image(FAULTY)
     causes.kill_container(pod)
