@@ -162,6 +162,8 @@ def main() -> int:
     parser.add_argument("cluster", metavar="NAME")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, interrupted)
+    # A shell's background job ignores it, and so would the shards, which are ended by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     first, second = options.cluster, f"{options.cluster}-2"
     contract = [pytest_command(first, "tests/contract")] if options.contract else []
     end_to_end = pytest_command(first, "tests/e2e")
