@@ -87,6 +87,7 @@ def module_world(
 @pytest.fixture
 def world(module_world: World) -> Iterator[World]:
     """The file's builder, taking tasks, with nothing to do."""
+    module_world.ready()
     module_world.scheduling()
     yield module_world
     module_world.clean()

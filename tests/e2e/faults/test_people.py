@@ -68,7 +68,8 @@ def test_the_host_is_disabled_and_enabled(world: World) -> None:
     world.hub.cli("disable-host", world.name)
     waiting = world.task(1)
     world.ended(running)
-    assert world.scheduling()["reason"] == "CheckedIn"  # the hub gives it nothing; it goes on checking in
+    assert world.ledger.state(waiting) == "FREE"
+    assert world.scheduling()["reason"] == "CheckedIn"
     world.hub.cli("enable-host", world.name)
     world.ended(waiting)
     world.settled(closed=[running, waiting])

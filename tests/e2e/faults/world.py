@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 CLAIM = "postgresql"  # the database's PVC
 # Sessions can expire, as on a hub with the default settings; no test lasts so long unless it turns the clock.
 HUB_CONF = {"SessionRenewalTimeout": 1440}
+# The role runs when something changes; its period must not undo what a test does.
+SELDOM = {"ansible.sdk.operatorframework.io/reconcile-period": "1h"}
 SCHEDULE = "koji-schedule"  # the ConfigMap that the periodic playbook is run for
 # Seconds, on a very busy machine: a run of the operator, what follows from it, a short task with its retries.
 READY, SOON, TASK = 240, 120, 150
@@ -70,7 +72,9 @@ class World:
 
     def apply(self, **spec: Any) -> Json:
         """Apply the builder with more of a spec than its own; what an earlier call set and this one doesn't goes."""
-        return self.kube.apply(builder(self.name, self.namespace, **{**self.spec, **spec}))[0]
+        wanted = builder(self.name, self.namespace, **{**self.spec, **spec})
+        wanted["metadata"]["annotations"] = SELDOM
+        return self.kube.apply(wanted)[0]
 
     def ready(self, timeout: float = READY) -> Json:
         """Wait until the builder is ready."""
