@@ -244,6 +244,8 @@ class Builder:
         backoff = self.state.backoff
         if backoff.reason not in REFUSALS or now < backoff.until or not self._accepting(now, leaving=False)[0]:
             return
+        if self.settings.overrides and backoff.reason != QUOTA:
+            return  # it may have been an override's pod: one task at a time tries
         try:
             self.cluster.try_pod(manifest(self.settings, PROBE, 0, 0, 0))
         except ClusterError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.fedoraproject.koji.plugins.module_utils import overrides, pods
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import ClusterError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -200,3 +201,16 @@ def test_a_pod_s_warnings_count_only_after_its_own_deadline() -> None:
     assert world.admin.getTaskInfo(task_id)["state"] == STATES["OPEN"]
     world.tick(500)
     assert "not started within 900 s: no such volume" in world.builder.state.backoff.message
+
+
+def test_an_override_whose_pods_are_rejected_backs_off_further_each_time() -> None:
+    world = World(overrides=[overrides.from_spec({"methods": ["sleep"], "priority_class_name": "missing"})])
+    world.task()
+    begun = []
+    for _ in range(60):
+        world.cluster.refuse["create_pod"] = ClusterError(403, "Forbidden", "no PriorityClass with name missing")
+        world.tick()
+        begun.append(world.builder.report.counters["taken"])
+    assert world.condition()["reason"] == "PodRejected"
+    assert world.builder.state.backoff.step >= 3
+    assert begun[-1] <= 4
