@@ -193,10 +193,22 @@ def test_a_namespace_that_forbids_the_profile(world: World) -> None:
     world.kube.patch("Namespace", world.namespace, None, {"metadata": {"labels": {enforce: "restricted"}}})
     try:
         task = world.task(0)
-        in_trouble(world, task, "PodRejected", "violates PodSecurity")
+        in_trouble(world, task, "SecurityProfileForbidden", "violates PodSecurity")
     finally:
         world.kube.patch("Namespace", world.namespace, None, {"metadata": {"labels": {enforce: None}}})
     try_now(world)
+    world.ended(task, "CLOSED")
+    world.settled(closed=[task])
+
+
+@pytest.mark.fault("user-namespaces-forbidden")
+def test_a_seccomp_profile_that_forbids_user_namespaces(world: World) -> None:
+    forbidding = {"runAsNonRoot": False, "seccompProfile": {"type": "RuntimeDefault"}}
+    world.apply(security_context=forbidding)
+    world.ready()
+    task = world.task(0)
+    in_trouble(world, task, "UserNamespacesForbidden", "unshare")
+    world.apply()
     world.ended(task, "CLOSED")
     world.settled(closed=[task])
 
