@@ -114,6 +114,8 @@ def prepare(cluster: str) -> None:
 
 def side_by_side(shards: list[Shard]) -> int:
     """Run all to their ends, and show what each printed. -> exit code; KeyboardInterrupt when all have cleaned up"""
+    # A shell's background job ignores it, and so would the shards, which are ended by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     LOGS.mkdir(parents=True, exist_ok=True)
     for shard in shards:
         shard.log.unlink(missing_ok=True)
@@ -162,8 +164,6 @@ def main() -> int:
     parser.add_argument("cluster", metavar="NAME")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, interrupted)
-    # A shell's background job ignores it, and so would the shards, which are ended by it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     first, second = options.cluster, f"{options.cluster}-2"
     contract = [pytest_command(first, "tests/contract")] if options.contract else []
     end_to_end = pytest_command(first, "tests/e2e")

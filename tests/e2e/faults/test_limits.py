@@ -32,7 +32,7 @@ ONCE = ["FREE", "ASSIGNED", "OPEN"]
 def _surroundings(kube: Kube, hub: Hub) -> None:
     causes.install_handlers(kube, hub.namespace)
     for name in (SHARED, OWN):
-        hub.session().createChannel(name)
+        hub.session().addChannel(name)
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def _handlers(kube: Kube, hub: Hub) -> None:
 @pytest.fixture(scope="module")
 def again(kube: Kube, hub: Hub, module_world: World) -> Iterator[str]:
     """A builder whose pods have little memory and whose tasks have two attempts; its channel is called like it."""
-    module_world.session.createChannel(AGAIN)
+    module_world.session.addChannel(AGAIN)
     memory = {"limits": {"memory": "96Mi"}}
     spec = {**causes.WITH_HANDLERS, "task_attempts": 2, "resources": memory, "channels": [AGAIN]}
     kube.apply(builder(AGAIN, hub.namespace, **spec))

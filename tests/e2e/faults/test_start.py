@@ -55,7 +55,7 @@ def _surroundings(kube: Kube, hub: Hub) -> Iterator[None]:
     causes.install_handlers(kube, hub.namespace)
     kube.apply(site_settings(hub.namespace))
     for name in (OWN, SHARED):
-        hub.session().createChannel(name)
+        hub.session().addChannel(name)
     yield
     causes.remove_image(FAULTY)
 
