@@ -28,6 +28,16 @@ def network_policy(spec: Mapping[str, Any], references: Mapping[str, Any], pods:
     return egress.policy(pods, references["hub_egress"], (spec.get("network_policy") or {}).get("egress"))
 
 
+def host_problem(host: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Why a builder gets no tasks although its resource does not say so: people disabled its host on the hub."""
+    if host.get("enabled", True) or not spec.get("enabled", True):
+        return {}
+    message = (
+        f"host {host['name']} is disabled on the hub: koji enable-host {host['name']}, or set spec.enabled to true"
+    )
+    return {"reason": "HostDisabled", "message": message, "progressing": False}
+
+
 def scheduling_problem(conditions: list[Mapping[str, Any]]) -> dict[str, Any]:
     """Why a builder isn't ready, from the condition that the scheduler writes; {} if it takes tasks."""
     if not conditions:
@@ -52,6 +62,7 @@ class FilterModule:
             "builder_json": builder_files.builder_json,
             "builder_slots": builder_files.slots,
             "fullname": fullname,
+            "host_problem": host_problem,
             "kojid_conf": kojid_conf,
             "network_policy": network_policy,
             "scheduling_problem": scheduling_problem,

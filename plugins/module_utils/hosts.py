@@ -34,6 +34,7 @@ class WantedHost:
     """The host as it should be. None leaves a field as it is; a host that does not exist yet needs `arches`.
 
     `state` disabled: an existing host is disabled, nothing else of it is changed, none is created.
+    `enabled` None: a host that is disabled stays so, unless its user is too, as `state` disabled may have left them.
     `capacity` is in task weights, above 1. `convert_user`: a normal user of this name becomes the host's.
     `disable_user`: with a disabled host, its user is disabled too. The user of an enabled host is enabled.
     `free_tasks`: tasks that a disabled host still has are given back to the hub.
@@ -41,7 +42,7 @@ class WantedHost:
 
     name: str
     state: str = "present"
-    enabled: bool = True
+    enabled: bool | None = True
     arches: tuple[str, ...] | None = None
     channels: frozenset[str] | None = None
     capacity: float | None = None
@@ -250,10 +251,12 @@ def _target(start: Host, wanted: WantedHost, known: dict[str, bool]) -> Host:
             user_enabled=start.user_enabled and not wanted.disable_user,
             tasks=None if start.tasks is None else (),
         )
+    both_disabled = not start.enabled and not start.user_enabled
+    enabled = wanted.enabled if wanted.enabled is not None else start.enabled or both_disabled
     return replace(
         start,
-        enabled=wanted.enabled,
-        user_enabled=start.user_enabled or wanted.enabled,
+        enabled=enabled,
+        user_enabled=start.user_enabled or (both_disabled if wanted.enabled is None else enabled),
         arches=start.arches if wanted.arches is None else frozenset(wanted.arches),
         channels=start.channels if wanted.channels is None else wanted.channels & known.keys(),
         capacity=start.capacity if wanted.capacity is None else float(wanted.capacity),

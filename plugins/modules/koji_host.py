@@ -45,8 +45,9 @@ options:
     description:
       - Whether the host gets tasks, with O(state=present).
       - When V(true), the host's user is enabled as well; it could not log in otherwise.
+      - When it is not given, a new host gets tasks, and one that is there is left as it is. A host whose user is disabled
+        too, as O(disable_user) leaves it, is enabled with its user.
     type: bool
-    default: true
   arches:
     description:
       - The architectures of the tasks that the host takes, in any order.
@@ -216,7 +217,7 @@ if TYPE_CHECKING:
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "disabled"], "default": "present"},
-    "enabled": {"type": "bool", "default": True},
+    "enabled": {"type": "bool"},
     "arches": {"type": "list", "elements": "str"},
     "channels": {"type": "list", "elements": "str"},
     "capacity": {"type": "float"},

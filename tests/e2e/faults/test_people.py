@@ -70,7 +70,12 @@ def test_the_host_is_disabled_and_enabled(world: World) -> None:
     world.ended(running)
     assert world.ledger.state(waiting) == "FREE"
     assert world.scheduling()["reason"] == "CheckedIn"
+    world.apply(comment="The role has a look")
+    world.kube.wait_condition("KojiBuilder", world.name, world.namespace, READY, "Ready", "False", "HostDisabled")
+    assert not world.session.getHost(world.name)["enabled"]
     world.hub.cli("enable-host", world.name)
+    world.apply()
+    world.ready()
     world.ended(waiting)
     world.settled(closed=[running, waiting])
     assert world.ledger.history(running) == ONCE

@@ -126,6 +126,23 @@ def test_a_host_that_is_present_but_not_enabled(hub: LocalHub, pair: LocalPair) 
     assert not hub.anonymous().getHost("builder")["enabled"]
 
 
+def test_what_people_disabled_stays_so_where_nothing_is_said(hub: LocalHub, pair: LocalPair) -> None:
+    admin = hub.admin()
+    unsaid = WantedHost("b", enabled=None, arches=("x86_64",))
+    assert ensure_host(pair, unsaid).after["enabled"]
+    admin.disableHost("b")
+    assert not ensure_host(pair, unsaid).changed
+    assert not admin.getHost("b")["enabled"]
+    admin.enableHost("b")
+    admin.disableUser("b")
+    assert not ensure_host(pair, unsaid).changed
+    # Both, as a deleted resource leaves them.
+    admin.disableHost("b")
+    after = ensure_host(pair, unsaid).after
+    assert after["enabled"]
+    assert after["user_enabled"]
+
+
 def test_nothing_is_added_to_be_disabled(hub: LocalHub, pair: LocalPair) -> None:
     before = picture(hub)
     assert not ensure_host(pair, wanted(state="disabled")).changed

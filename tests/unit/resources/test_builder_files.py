@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.fedoraproject.koji.plugins.filter.builder import scheduling_problem
+from ansible_collections.fedoraproject.koji.plugins.filter.builder import host_problem, scheduling_problem
 from ansible_collections.fedoraproject.koji.plugins.module_utils import builder_files, builders
 from ansible_collections.fedoraproject.koji.plugins.module_utils.ini import IniError, merged, parse
 from hypothesis import given, strategies
@@ -108,3 +108,10 @@ def test_a_builder_is_ready_when_the_scheduler_takes_tasks() -> None:
     assert scheduling_problem([])["progressing"]
     held = scheduling_problem([{"status": "False", "reason": "SessionHeld", "message": "by x"}])
     assert held == {"reason": "SessionHeld", "message": "by x", "progressing": False}
+
+
+def test_a_host_that_people_disabled_is_a_problem_unless_the_resource_says_so() -> None:
+    disabled = {"name": "b", "enabled": False}
+    assert "koji enable-host b" in host_problem(disabled, {})["message"]
+    assert host_problem(disabled, {"enabled": False}) == {}
+    assert host_problem({**disabled, "enabled": True}, {}) == host_problem({}, {}) == {}
