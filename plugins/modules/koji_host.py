@@ -45,8 +45,8 @@ options:
     description:
       - Whether the host gets tasks, with O(state=present).
       - When V(true), the host's user is enabled as well; it could not log in otherwise.
-      - When it is not given, a new host gets tasks, and one that is there is left as it is. A host whose user is disabled
-        too, as O(disable_user) leaves it, is enabled with its user.
+      - When it is not given, a new host gets tasks, and one that is there is left as it is. A host whose user is
+        disabled too, as O(disable_user) leaves it, is enabled with its user.
     type: bool
   arches:
     description:
