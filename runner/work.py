@@ -48,6 +48,10 @@ class Refusal(SystemExit):
     """This host may not run the task. TaskManager.runTask lets a SystemExit pass."""
 
 
+class LostAnswer(SystemExit):
+    """The hub did what a handler asked, and went away before it said so. kojid fails the task; here it is run again."""
+
+
 class Work:
     """One open task, with the two things that TaskManager.runTask wants of a handler: `id` and `run()`."""
 
@@ -86,6 +90,8 @@ class Work:
             return self._handler().run()
         except koji.tasks.RefuseTask as refusal:
             raise Refusal(str(refusal)) from refusal
+        except koji.RetryError as error:
+            raise LostAnswer(str(error)) from error
         except BaseException as error:
             self.error = error
             raise
@@ -144,6 +150,8 @@ def _run(manager: koji.daemon.TaskManager, work: Work) -> Outcome:
         manager.runTask(work)
     except Refusal as refusal:
         return Outcome(outcome.REFUSED, str(refusal))
+    except LostAnswer as lost:
+        return Outcome(outcome.CRASHED, f"the hub was lost while it answered {work.method}: {lost}")
     except (SystemExit, KeyboardInterrupt, koji.tasks.ServerExit) as stop:
         return Outcome(outcome.CRASHED, f"the handler of {work.method} stopped with {stop!r}")
     except Exception as error:  # noqa: BLE001 (a report that failed; the hub knows what became of the task)

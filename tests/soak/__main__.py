@@ -35,8 +35,6 @@ SETTLE = 180.0  # seconds at the end without new tasks and faults
 HELD = 210.0  # seconds that a builder may have to wait for its session when its Secret is gone
 PAUSES = (3.0, 11.0)  # seconds between two faults
 ENDED = 4  # tasks that end between two faults: a slow machine would do nothing but recover
-# koji.RetryError, which koji's own handlers pass on: the call was done, and its answer can't be had again.
-LOST_ANSWER = "unable to retry call"
 REPORT = 15.0  # seconds between lines about how it goes
 
 
@@ -108,8 +106,6 @@ class Soak:
         histories = ledger.histories()
         found = tally.lost(histories, work.meant, work.canceled)
         lost = {task: f"{history}: {self._result(work, task)}" for task, history in found.items()}
-        for task in [task for task, text in lost.items() if LOST_ANSWER in text]:
-            say(f"soak: as with kojid, the hub died while it answered a handler: {task}: {lost.pop(task)}")
         wrong = {"lost": lost, "ended twice": tally.ended_twice(histories), "left over": dict(enumerate(left))}
         for what, cases in wrong.items():
             for key, text in cases.items():

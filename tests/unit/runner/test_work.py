@@ -298,6 +298,15 @@ def test_answer_to_the_first_write_is_lost(builder: Builder, run: Run) -> None:
     assert builder.state(task) == "CLOSED"
 
 
+def test_answer_to_a_handler_is_lost(builder: Builder, run: Run) -> None:
+    task = builder.open("waittest", 1, 1)
+    builder.hub.injection.add({"kind": "drop", "method": "host.subtask", "when": "after", "times": 1})
+    ended = run(task)
+    assert (ended.outcome, ended.exit_code) == ("crashed", 70)
+    assert "the hub was lost while it answered waittest" in ended.message
+    assert builder.state(task) == "OPEN"
+
+
 def test_hub_refuses_the_result(builder: Builder, run: Run) -> None:
     task = builder.open("sleep", 0)
     builder.hub.injection.add({"kind": "error", "method": "host.closeTask", "times": 1, "message": "disk full"})
