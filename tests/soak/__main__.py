@@ -188,8 +188,7 @@ def inside(options: argparse.Namespace, folder: Path) -> int:
                 "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
             }  # fmt: skip
             kube.apply(claim)
-            # A task that both builders refused while their pods did not start would wait for 15 minutes.
-            hub = deploy_hub(kube, namespace, folder, {"SoftRefusalTimeout": 30}, database_claim="postgresql")
+            hub = deploy_hub(kube, namespace, folder, database_claim="postgresql")
             ledger = Ledger(kube, namespace)
             ledger.install()
             # Crashes are caused at random here, and no task deserves to fail for them.
