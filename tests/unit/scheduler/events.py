@@ -187,7 +187,7 @@ class Life:
             elif pod["status"] == {"phase": "Pending"}:
                 self._start(name)
 
-    @event("kill", 8, lambda life: life.world.fuse.left is None)
+    @event("kill", 12, lambda life: life.world.fuse.left is None)
     def is_killed(self, choose: Choose) -> None:
         """The process will be killed before or after one of its next calls."""
         fuse = self.world.fuse

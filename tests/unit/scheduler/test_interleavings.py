@@ -21,36 +21,31 @@ COMMON: dict[str, Any] = {
 }
 EXAMPLES = 40  # within which a mutant has to be caught
 
-# More by hand: KOJI_OPERATOR_EXAMPLES=250 pytest tests/unit/scheduler/test_interleavings.py --hypothesis-seed=N
-Interleavings.TestCase.settings = settings(
-    max_examples=int(os.environ.get("KOJI_OPERATOR_EXAMPLES", "25")),
-    derandomize="KOJI_OPERATOR_EXAMPLES" not in os.environ,
-    print_blob=True,
-    **COMMON,
-)
-TestInterleavings = Interleavings.TestCase
+BY_HAND = os.environ.get("KOJI_OPERATOR_EXAMPLES")  # 250 are 10,000 steps; with pytest's --hypothesis-seed=N
+# At least so often in 1,000 steps.
+WANTED = {
+    "pods started": 150,
+    "tasks ended": 40,
+    "crashes": 10,
+    "kills in the middle": 20,
+    "takeovers in the middle": 5,
+    "ghosts": 10,
+    "ghosts that tried, their task taken again": 20,
+}
 
 
-def test_examples_are_worth_their_time() -> None:
-    """Per 1,000 steps there were about 300 pods started, 100 tasks ended, 50 crashes, 50 kills and 25 takeovers in the
-    middle of a tick, 35 ghosts, which tried 240 times to report for a task that another pod had.
+def test_whatever_happens() -> None:
+    """Per 1,000 steps there were about 250 pods started, 100 tasks ended, 40 crashes, 50 kills and 20 takeovers in the
+    middle of a tick, 30 ghosts, which tried 200 times to report for a task that another pod had.
     """
     TOTALS.clear()
     run_state_machine_as_test(
         Interleavings,
-        settings=settings(max_examples=10, derandomize=True, database=None, phases=[Phase.generate], **COMMON),
+        settings=settings(max_examples=int(BY_HAND or "25"), derandomize=not BY_HAND, print_blob=True, **COMMON),
     )
-    a_thousand = TOTALS["steps"] / 1000
-    wanted = {
-        "pods started": 150,
-        "tasks ended": 40,
-        "crashes": 10,
-        "kills in the middle": 20,
-        "takeovers in the middle": 5,
-        "ghosts": 10,
-        "ghosts that tried, their task taken again": 20,
-    }
-    assert not {what: TOTALS[what] for what, least in wanted.items() if TOTALS[what] < least * a_thousand}, TOTALS
+    per = {what: round(number * 1000 / TOTALS["steps"]) for what, number in TOTALS.items()}
+    print(TOTALS["steps"], "steps; per 1,000:", per)  # shown by pytest -s
+    assert not {what: per.get(what, 0) for what, least in WANTED.items() if per.get(what, 0) < least}
 
 
 @pytest.mark.parametrize("name", MUTANTS)
