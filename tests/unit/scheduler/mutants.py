@@ -115,22 +115,6 @@ def never_cleans_subsessions() -> Iterator[None]:
 
 
 @mutant
-def counts_after_freeing() -> Iterator[None]:
-    """Writes an attempt down only after its task was given back."""
-    release = execute.Executor._release
-
-    def late(self: execute.Executor, actions: Sequence[Any]) -> None:
-        save, self.save = self.save, lambda: None
-        try:
-            release(self, actions)
-        finally:
-            self.save = save
-
-    with mock.patch.object(execute.Executor, "_release", late):
-        yield
-
-
-@mutant
 def never_counts() -> Iterator[None]:
     """Tries a task for ever."""
     with _planned(lambda actions, _view: [replace(a, counted=False) if isinstance(a, Free) else a for a in actions]):

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.unit.scheduler.world import World
 
 
@@ -45,8 +43,7 @@ def test_a_failed_pod_is_kept_only_once_its_subsession_is_closed() -> None:
     assert world.cluster.all_pods, "it is kept"
 
 
-@pytest.mark.parametrize("method", ["logoutChild", "getSessionInfo"])
-def test_a_new_process_waits_until_subsessions_without_a_pod_are_closed(method: str) -> None:
+def test_a_new_process_waits_until_subsessions_without_a_pod_are_closed() -> None:
     world = World()
     task = world.task()
     world.ticks(2)
@@ -55,7 +52,7 @@ def test_a_new_process_waits_until_subsessions_without_a_pod_are_closed(method: 
     ghost.host.getID()
     world.cluster.remove(name)
     world.restart()
-    world.failing.add(method)
+    world.failing.add("logoutChild")
     for _ in range(3):
         world.tick(20)
     assert world.state(task) == "OPEN"
