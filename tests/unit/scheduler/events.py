@@ -464,7 +464,7 @@ class Life:
         """A runner's checkHost says no."""
         self.cluster.end(choose(self.running(), "pod"), 77, json.dumps({"outcome": "refused", "message": "no"}))
 
-    @event("pods", 2, running)
+    @event("pods people", 2, running)
     def runner_hangs(self, choose: Choose) -> None:
         """A runner does nothing any more, not even on SIGTERM."""
         self.deaf.add(self.uid(choose(self.running(), "pod")))

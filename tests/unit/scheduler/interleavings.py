@@ -32,11 +32,12 @@ class Interleavings(RuleBasedStateMachine):
     """Ticks, kills and takeovers between any two calls, hubs and clusters that fail, pods, users, administrators."""
 
     life: Life | None = None
+    only = ""  # the theme of all examples, if one is wanted
 
     @initialize(theme=st.sampled_from(THEMES), checks_addresses=st.booleans())
     def start(self, theme: str, checks_addresses: bool) -> None:
         """Begin with a builder that has two pods running and a task waiting."""
-        self.theme = theme
+        self.theme = self.only or theme
         self.life = Life({"CheckClientIP": checks_addresses})
         for _ in range(SLOTS + 1):
             self.life.tasks.append(self.life.world.task())
