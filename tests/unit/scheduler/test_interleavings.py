@@ -21,7 +21,12 @@ COMMON: dict[str, Any] = {
 }
 EXAMPLES = 40  # within which a mutant has to be caught
 # Rare otherwise: three crashes of one task, a takeover between the opening of a task and the making of its pod.
-THEME = {"never-counts": "attempts", "writes-without-its-Lease": "kill", "lets-cancelled-pods-go-on": "people"}
+THEME = {
+    "never-counts": "attempts",
+    "writes-without-its-Lease": "kill",
+    "lets-cancelled-pods-go-on": "people",
+    "refuses-nothing": "pods",
+}
 
 BY_HAND = os.environ.get("KOJI_OPERATOR_EXAMPLES")  # 250 are 10,000 steps; with pytest's --hypothesis-seed=N
 # At least so often in 1,000 steps.
