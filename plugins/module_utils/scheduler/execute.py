@@ -134,11 +134,11 @@ class Executor:
             self._answer(answer)
         for hopeless in _only(GiveUp, actions):
             self._give_up(hopeless)
-        self._take(_only(Take, actions))
+        self._take([take for take in _only(Take, actions) if take.task_id not in unsafe])
         for action in actions:
             if isinstance(action, Delete):
                 self._delete(action)
-            elif isinstance(action, Keep):
+            elif isinstance(action, Keep) and action.pod.task_id not in unsafe:  # a kept pod is not looked at again
                 self._keep(action.pod)
         if self.state.dirty:
             self.save()

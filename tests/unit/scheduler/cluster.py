@@ -20,7 +20,9 @@ GRACE = 60  # seconds, of the template
 
 
 class MemoryCluster:
-    """scheduler.cluster.Cluster. `calls` lists writes; `refuse` maps a call to the error that it raises next."""
+    """scheduler.cluster.Cluster. `calls` lists writes; `refuse` maps a call to the error that it raises next, `lose`
+    has calls that are done, but whose answer is lost.
+    """
 
     def __init__(self, clock: Callable[[], float], namespace: str = "ns") -> None:
         self.clock = clock
@@ -34,7 +36,12 @@ class MemoryCluster:
         self.logs: dict[str, str] = {}
         self.calls: list[str] = []
         self.refuse: dict[str, ClusterError] = {}
+        self.lose: set[str] = set()
         self.most_alive = 0
+        self.most_slots = 0  # the same without pods whose task waits, and those that can never start
+        self.waits: Callable[[int], bool] = lambda _task: False
+        self.newest: dict[str, str] = {}  # task id -> uid of the pod that was made last for it
+        self.twins: list[str] = []  # tasks that had two live pods
         self.quota: int | None = None  # pods that the namespace may have
         self.gone: list[TaskPod] = []  # ended and deleted, not yet asked for
         self.warnings: dict[str, tuple[str, str]] = {}  # pod uid -> reason, message of its newest event
@@ -101,8 +108,13 @@ class MemoryCluster:
         self._admit()
         pod = self._made(manifest)
         pod["status"] = {"phase": "Pending"}
+        task = name.split("-")[2]
+        if any(not self._stillborn(one.name) for one in self.live_pods_of(int(task))) and name in self.secrets:
+            self.twins.append(name)
+        self.newest[task] = pod["metadata"]["uid"]
         self.all_pods[name] = pod
         self.most_alive = max(self.most_alive, self._alive())
+        self.most_slots = max(self.most_slots, sum(map(self._uses_slot, self.all_pods)))
         return copy.deepcopy(pod)
 
     def _admit(self) -> None:
@@ -111,6 +123,14 @@ class MemoryCluster:
 
     def _alive(self) -> int:
         return sum(p["status"]["phase"] in ("Pending", "Running") for p in self.all_pods.values())
+
+    def _uses_slot(self, name: str) -> bool:
+        alive = self.all_pods[name]["status"]["phase"] in ("Pending", "Running")
+        return alive and not self._stillborn(name) and not self.waits(int(name.split("-")[2]))
+
+    def _stillborn(self, name: str) -> bool:
+        # Its Secret is gone: made by a run that stood still and was succeeded. It never starts.
+        return self.all_pods[name]["status"]["phase"] == "Pending" and name not in self.secrets
 
     def try_pod(self, manifest: Mapping[str, Any]) -> None:
         self._do("try_pod")
@@ -141,9 +161,8 @@ class MemoryCluster:
             return
         if pod["status"]["phase"] in ("Succeeded", "Failed") or grace == 0:
             self.remove(name)
-        elif "deletionTimestamp" not in pod["metadata"]:
-            pod["metadata"]["deletionTimestamp"] = stamp(self.clock() + (GRACE if grace is None else grace))
-            self._changed(pod)
+        else:
+            self.mark_deleted(name, grace)
 
     def annotate_pod(self, name: str, notes: Mapping[str, str]) -> None:
         self._do("annotate_pod")
@@ -187,7 +206,14 @@ class MemoryCluster:
         self._changed(self.leases[name])
         return copy.deepcopy(self.leases[name])
 
-    # What the kubelet and the garbage collector do
+    # What the kubelet and the garbage collector do, and other people
+
+    def mark_deleted(self, name: str, grace: int | None) -> None:
+        """Ask a pod to end, seconds from now at the latest."""
+        pod = self.all_pods[name]
+        if "deletionTimestamp" not in pod["metadata"]:
+            pod["metadata"]["deletionTimestamp"] = stamp(self.clock() + (GRACE if grace is None else grace))
+            self._changed(pod)
 
     def remove(self, name: str) -> None:
         """Take a pod's object away, and what it owns."""
