@@ -411,6 +411,6 @@ class Executor:
             self.state.forget(pod.task_id)
         elif pod.outcome == "freed":
             self.done.tally("freed", "GivenBack")
-            if pod.own_fault:
-                # It had the time to give its task back, but the next attempt would end in the same way.
-                self.state.ended(pod.task_id, pod.attempt, counted=True, now=self.clock(), story=story(pod))
+            # Also an attempt that does not count has used up its number. One that was at fault had the time to give its
+            # task back, but the next one would end in the same way.
+            self.state.ended(pod.task_id, pod.attempt, counted=pod.own_fault, now=self.clock(), story=story(pod))

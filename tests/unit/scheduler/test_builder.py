@@ -881,6 +881,24 @@ def test_a_task_given_back_by_a_pod_that_nobody_saw_end_is_counted() -> None:
     assert world.builder.report.counters["freed"] == 1
 
 
+def test_the_number_of_an_attempt_that_was_given_back_is_not_used_again() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    name = world.run(task)
+    world.tick()
+    world.worker(name).host.freeTasks([task])
+    world.cluster.all_pods[name]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    world.cluster.end(name, 75, json.dumps({"outcome": "freed"}))
+    world.change(paused=True)
+    world.tick()
+    world.restart()
+    world.change(paused=False)
+    world.ticks(3)
+    assert f"koji-task-{task}-2" in world.cluster.all_pods
+    assert world.builder.state.attempts[task].counted == 0
+
+
 def test_a_task_that_always_fills_its_disk_fails_in_the_end() -> None:
     world = World(task_attempts=2)
     task = world.task()
