@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""`python -m tests.shards [--contract] NAME`: the tests that need a cluster, side by side on two: NAME and NAME-2.
+"""`python -m tests.shards [--contract] NAME`: the tests that need a cluster, side by side on NAME, NAME-2 and NAME-3.
 
-The end-to-end tests mostly wait: for a delay that is what they are about, for pods that start. So two operators, each
-with a cluster of its own, take little more than half the time of one. tests/e2e/conftest.py says which tests are whose;
-those that measure run at the end, alone. Each shard's output goes to build/logs/shard-<name>.log, and is shown when it
-ends. With KUBECONFIG set there is one
-cluster only, and everything runs one after the other.
+The end-to-end tests mostly wait: for a delay that is what they are about, for pods that start. So three operators, each
+with a cluster of its own, take less than half the time of one. tests/e2e/conftest.py says which tests are whose; those
+that measure run at the end, alone. Each shard's output goes to build/logs/shard-<name>.log, and is shown when it ends.
+With KUBECONFIG set there is one cluster only, and everything runs one after the other.
 """
 
 from __future__ import annotations
@@ -95,7 +94,7 @@ class Shard:
 
 def pytest_command(cluster: str, folder: str) -> list[str]:
     """The command line that runs the tests of a folder in a cluster. Each cluster has a cache of its own."""
-    program = [sys.executable, "-m", "pytest", "-o", f"cache_dir=.pytest_cache/{cluster}", folder]
+    program = [sys.executable, "-m", "pytest", "--durations=8", "-o", f"cache_dir=.pytest_cache/{cluster}", folder]
     return [sys.executable, "-m", "tests.cluster", "exec", "--name", cluster, "--", *program]
 
 
@@ -164,7 +163,7 @@ def main() -> int:
     parser.add_argument("cluster", metavar="NAME")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, interrupted)
-    first, second = options.cluster, f"{options.cluster}-2"
+    first = options.cluster
     contract = [pytest_command(first, "tests/contract")] if options.contract else []
     end_to_end = pytest_command(first, "tests/e2e")
     if os.environ.get("KUBECONFIG"):
@@ -173,7 +172,10 @@ def main() -> int:
     code = side_by_side(
         [
             Shard("1", first, [*contract, end_to_end]),
-            Shard("2", second, [pytest_command(second, "tests/e2e")], preparations(second)),
+            *(
+                Shard(name, other, [pytest_command(other, "tests/e2e")], preparations(other))
+                for name, other in (("2", f"{first}-2"), ("3", f"{first}-3"))
+            ),
         ]
     )
     return side_by_side([Shard("quiet", first, [end_to_end])]) or code

@@ -23,10 +23,16 @@ _made: set[str] = set()  # this session's namespaces
 _REPORTED = ("KojiHub", "KojiWeb", "Kojira", "KojiBuilder", "KojiUser")
 
 
-# Of two shards (tests/shards.py) the first has what mostly waits; the second one has all that isn't named here.
+# Who runs where (tests/shards.py): the first that fits; shard 2 has all that isn't named here. Faults mostly wait.
 SHARD = os.environ.get("KOJI_E2E_SHARD", "")
-FIRST_SHARD = ("/conformance/", "/faults/", "/test_cluster.py", "/test_local.py", "/test_crds.py")
-QUIET = ("/test_many.py",)  # measure, and need a machine that does nothing else
+SHARDS = {
+    "quiet": ("/test_many.py",),  # measures, and needs a machine that does nothing else
+    "1": (
+        *("/conformance/", "/test_cluster.py", "/test_local.py", "/test_crds.py"),
+        *("/faults/test_hub.py", "/faults/test_limits.py", "/faults/test_nodes.py"),
+    ),
+    "3": ("/faults/",),
+}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -45,9 +51,7 @@ def is_in(item: pytest.Item, parts: tuple[str, ...]) -> bool:
 
 def shard_of(item: pytest.Item) -> str:
     """The one shard that a test belongs to."""
-    if is_in(item, QUIET):
-        return "quiet"
-    return "1" if is_in(item, FIRST_SHARD) else "2"
+    return next((name for name, parts in SHARDS.items() if is_in(item, parts)), "2")
 
 
 @pytest.fixture(scope="session")

@@ -204,7 +204,7 @@ def test_a_namespace_that_forbids_the_profile(world: World) -> None:
 @pytest.mark.fault("user-namespaces-forbidden")
 def test_a_seccomp_profile_that_forbids_user_namespaces(world: World) -> None:
     forbidding = {"runAsNonRoot": False, "seccompProfile": {"type": "RuntimeDefault"}}
-    world.apply(security_context=forbidding)
+    world.apply(security_profile="userns", security_context=forbidding)
     world.ready()
     task = world.task(0)
     in_trouble(world, task, "UserNamespacesForbidden", "unshare")
