@@ -51,6 +51,7 @@ class Settings:
     history: History
     pod: Mapping[str, Any] = field(repr=False)
     security_profile: str = "userns"
+    config_map: tuple[str, str] = ("", "")  # name and uid of what this was read from
     version: str = ""
     host_archs: tuple[str, ...] = ()
     overrides: tuple[overrides.Override, ...] = ()
@@ -102,6 +103,7 @@ def parse(config_map: Mapping[str, Any]) -> Settings:
             shared_pvc=raw.get("shared_pvc") or "",
             history=History(int(history.get("count", 3)), float(history.get("max_age", 3600))),
             pod=pod,
+            config_map=(meta["name"], meta.get("uid", "")),
             security_profile=raw.get("security_profile") or "userns",
             version=f"{meta.get('uid', '')}/{meta.get('resourceVersion', '')}",
             host_archs=tuple(raw.get("host_archs") or ()),

@@ -192,7 +192,9 @@ def _mount_shared(spec: dict[str, Any], claim: str) -> None:
 
 def secret(settings: Settings, task: Mapping[str, Any], attempt: int, sinfo: Mapping[str, Any]) -> dict[str, Any]:
     """The Secret of one attempt; `sinfo` is what `subsession` gave. It is made before its pod, so that the kubelet
-    finds it, and is the builder's until it is given to the pod, with which it goes.
+    finds it, and belongs to the builder's ConfigMap until it is given to the pod, with which it goes.
+
+    Not to the KojiBuilder: the runtime would run the role whenever a Secret of its changes hands.
     """
     content = {
         "task_id": task["id"],
@@ -200,7 +202,8 @@ def secret(settings: Settings, task: Mapping[str, Any], attempt: int, sinfo: Map
         "hub_url": settings.hub_url,
         "session": {"session-id": sinfo["session-id"], "session-key": sinfo["session-key"]},
     }
-    owner = {"apiVersion": API_VERSION, "kind": KIND, "name": settings.name, "uid": settings.owner_uid}
+    name, uid = settings.config_map
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": uid}
     return {
         "apiVersion": "v1",
         "kind": "Secret",

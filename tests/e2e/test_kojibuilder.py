@@ -16,6 +16,7 @@ from .resources import READY, SOON, builder
 if TYPE_CHECKING:
     from .hub import Hub
     from .kube import Json, Kube
+    from .operator import Operator
 
 pytestmark = pytest.mark.usefixtures("operator")
 TASK_TIME = 120  # seconds that a short task may take on a busy machine
@@ -110,6 +111,23 @@ def test_a_cancelled_task_loses_its_pod(kube: Kube, hub: Hub, default: Json) -> 
     hub.session().cancelTask(task)
     kube.wait_for(lambda: not pods(kube, hub, f"koji-task={task}"), SOON, "the pod of the cancelled task is gone")
     assert state(hub.session().getTaskInfo(task)) == "CANCELED"
+
+
+def test_tasks_are_no_reason_to_run_the_role(hub: Hub, default: Json, operator: Operator) -> None:
+    """A run costs seconds of CPU; what the scheduler makes and changes for a task must not call for one."""
+    if operator.real:
+        pytest.skip("the runs are counted in the log of tests.devloop")
+
+    def runs() -> int:
+        return operator.log.read_text("utf-8", "replace").count(f"KojiBuilder {hub.namespace}/default")
+
+    before = -1
+    while before != runs():  # what earlier tests have called for
+        before = runs()
+        time.sleep(5)
+    for _ in range(4):
+        ended(hub, hub.session().makeTask("sleep", [0]))
+    assert runs() - before <= 1  # its period may be over
 
 
 def test_never_more_pods_than_slots(kube: Kube, hub: Hub, default: Json) -> None:
