@@ -5,13 +5,15 @@ PYTHON := .venv/bin/python
 BIN := .venv/bin
 # The test cluster's name; several can exist side by side.
 CLUSTER ?= test
+# The end-to-end tests use three.
+CLUSTERS = $(CLUSTER) $(CLUSTER)-2 $(CLUSTER)-3
 # Options for pytest, for example: make test-e2e ARGS='-k builder -x'
 ARGS ?=
 IN_CLUSTER = $(PYTHON) -m tests.cluster exec --name $(CLUSTER) --
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test lint test-unit test-contract test-e2e bench cluster cluster-down format crds lock clean
+.PHONY: help setup demo demo-down test lint test-unit test-contract test-e2e bench soak cluster cluster-down format crds lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -29,29 +31,43 @@ demo-down: setup ## Remove every trace of the demo
 
 test: setup ## Everything: lint, unit, contract, e2e
 	$(MAKE) lint test-unit
-	$(MAKE) test-contract test-e2e; code=$$?; $(PYTHON) -m tests.cluster down --name $(CLUSTER); exit $$code
+ifdef ARGS
+	$(MAKE) test-contract test-e2e; \
+	code=$$?; for name in $(CLUSTERS); do $(PYTHON) -m tests.cluster down --name $$name; done; exit $$code
+else
+	$(PYTHON) -m tests.shards --contract $(CLUSTER); \
+	code=$$?; for name in $(CLUSTERS); do $(PYTHON) -m tests.cluster down --name $$name; done; exit $$code
+endif
 
 lint: setup ## Style, types, roles, documentation, generated files
 	tools/lint.sh
 
 test-unit: setup ## Tests without a cluster
-	$(BIN)/pytest tests/unit tests/bench $(ARGS)
+	$(BIN)/pytest tests/unit tests/bench tests/soak $(ARGS)
 
 test-contract: cluster ## The hub's semantics, against devhub or the hub at KOJI_HUB_URL
 	$(IN_CLUSTER) $(BIN)/pytest tests/contract $(ARGS)
 
-test-e2e: cluster ## The operator on a real cluster: the test cluster, or that of KUBECONFIG
+test-e2e: setup ## The operator on three test clusters at a time, or on that of KUBECONFIG; with ARGS on one
+ifdef ARGS
+	$(MAKE) cluster
 	$(IN_CLUSTER) $(BIN)/pytest tests/e2e $(ARGS)
+else
+	$(PYTHON) -m tests.shards $(CLUSTER)
+endif
 
 bench: setup ## Measure, print a table and write build/bench.json
-	$(PYTHON) -m tests.bench
+	$(PYTHON) -m tests.bench $(ARGS)
+
+soak: setup ## Hundreds of tasks while faults arrive at random, for ten minutes; writes build/soak.json (ARGS='--seed 1')
+	$(PYTHON) -m tests.soak $(ARGS)
 
 cluster: setup ## Start the test cluster and give it its images
 	$(PYTHON) -m tests.cluster up --name $(CLUSTER)
 	$(PYTHON) -m tests.cluster images --name $(CLUSTER)
 
-cluster-down: setup ## Remove every trace of the test cluster
-	$(PYTHON) -m tests.cluster down --name $(CLUSTER)
+cluster-down: setup ## Remove every trace of the test clusters
+	for name in $(CLUSTERS); do $(PYTHON) -m tests.cluster down --name $$name || exit; done
 
 format: setup ## Put the Python code into shape
 	$(BIN)/ruff format plugins runner tests tools

@@ -18,7 +18,7 @@ def run(root: str) -> NoReturn:
     """Run the task below `root`, leave the termination message and exit."""
     # Only what the standard library needs so far: a broken image must still be able to say so.
     from runner import outcome  # noqa: PLC0415
-    from runner.files import Places, prepare_workdir, read_task_file  # noqa: PLC0415
+    from runner.files import Places, read_task_file  # noqa: PLC0415
 
     places = Places.below(root)
     try:
@@ -33,8 +33,7 @@ def run(root: str) -> NoReturn:
         koji.add_stderr_logger("koji")
         options = Options(places.config, task.hub_url)
         _set_log_level(options.values.log_level)
-        prepare_workdir(options.values.workdir)
-        ended = supervise(task, places, options)
+        ended = supervise(task, places, options, os.environ.get("KOJI_TASK_PROFILE", ""))
     except outcome.Problem as problem:
         ended = outcome.Outcome(outcome.CRASHED, str(problem))
     except ImportError as error:

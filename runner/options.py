@@ -57,6 +57,7 @@ DEFAULTS: dict[str, Any] = {
     "workdir": "/var/tmp/koji",  # noqa: S108
     "mockdir": "/var/lib/mock",
     "mockuser": "kojibuilder",
+    "mockpath": "/usr/bin/mock",  # no kojid.conf has it, but kojid's handlers read it
     "mockhost": "koji-linux-gnu",
     "mock_bootstrap_image": False,
     "chroot_tmpdir": "/chroot_tmpdir",

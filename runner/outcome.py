@@ -14,10 +14,21 @@ CLOSED = "closed"  # the hub has the result
 FAILED = "failed"  # the hub has the fault
 CANCELED = "canceled"  # someone cancelled the task; there was nothing left to report
 FREED = "freed"  # the task is free again on the hub
+DENIED = "denied"  # the hub does not accept the session that the pod was given: the operator finds out why
 REFUSED = "refused"  # this host may not run the task: the operator refuses it on the hub
+FORBIDDEN = "forbidden"  # the pod may not have what its security profile needs: no task can run here
 CRASHED = "crashed"  # nothing was reported: the operator frees or fails the task
 
-EXIT_CODES = {CLOSED: 0, CANCELED: 0, FAILED: 1, CRASHED: 70, FREED: 75, REFUSED: 77}
+EXIT_CODES = {
+    CLOSED: 0,
+    CANCELED: 0,
+    FAILED: 1,
+    CRASHED: 70,
+    FREED: 75,
+    DENIED: 76,
+    REFUSED: 77,
+    FORBIDDEN: 78,
+}
 
 # The kubelet keeps 4096 bytes of a termination message.
 MESSAGE_BYTES = 3000

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import koji
 
-from runner import outcome
+from runner import namespace, outcome
+from runner.files import prepare_workdir
 from runner.outcome import Outcome, Problem
 from runner.session import attach, attach_briefly
 from runner.work import OPEN, run_task, taken_away
@@ -33,6 +34,7 @@ WAITED_FOR = STOP | {signal.SIGCHLD}
 # A waiting parent sleeps in signal.pause(); kojid wakes it when a child ends, here nobody else would.
 WAKE_INTERVAL = 2.0
 KILL_TIMEOUT = 1.5
+USERNS = "userns"  # the security profile whose worker has a user namespace of its own
 
 
 def block_signals() -> None:
@@ -43,7 +45,7 @@ def block_signals() -> None:
 class Worker:
     """The process that runs the handler, in a process group of its own."""
 
-    def __init__(self, task: TaskFile, places: Places, options: Options) -> None:
+    def __init__(self, task: TaskFile, places: Places, options: Options, profile: str) -> None:
         self.status: int | None = None  # as os.waitpid gives it, once it has ended
         # Before the fork: a wake-up that comes early must not kill the worker. C code in handlers sees no EINTR.
         signal.signal(signal.SIGUSR2, lambda *_: None)
@@ -52,7 +54,7 @@ class Worker:
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self._reports)
-            _worker_main(task, places, options, report)
+            _worker_main(task, places, options, profile, report)
         os.close(report)
         with contextlib.suppress(OSError):  # it does the same itself; whoever comes first
             os.setpgid(self.pid, self.pid)
@@ -91,13 +93,18 @@ class Worker:
             return None
 
 
-def _worker_main(task: TaskFile, places: Places, options: Options, report: int) -> NoReturn:
+def _worker_main(task: TaskFile, places: Places, options: Options, profile: str, report: int) -> NoReturn:
     """The worker process, which ends here and nowhere else."""
     ended = Outcome(outcome.CRASHED, "the worker ended without a word")
     try:
         os.setpgid(0, 0)
+        if profile == USERNS:
+            namespace.enter()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, WAITED_FOR)
+        prepare_workdir(options.values.workdir)
         ended = run_task(attach(task, options.values, places.ca), task.task_id, options, places.kojid)
+    except namespace.Forbidden as problem:
+        ended = Outcome(outcome.FORBIDDEN, str(problem))
     except Problem as problem:
         ended = Outcome(outcome.CRASHED, str(problem))
     except BaseException as error:
@@ -112,9 +119,12 @@ def _worker_main(task: TaskFile, places: Places, options: Options, report: int) 
             os._exit(ended.exit_code)
 
 
-def supervise(task: TaskFile, places: Places, options: Options) -> Outcome:
-    """Run the task in a worker until it ends or SIGTERM comes; returns what the pod says at its end."""
-    worker = Worker(task, places, options)
+def supervise(task: TaskFile, places: Places, options: Options, profile: str = "") -> Outcome:
+    """Run the task in a worker until it ends or SIGTERM comes; returns what the pod says at its end.
+
+    `profile` is the pod's security profile; outside a pod there is none.
+    """
+    worker = Worker(task, places, options, profile)
     wake_at = time.monotonic() + WAKE_INTERVAL
     while True:
         got = signal.sigtimedwait(WAITED_FOR, max(0.0, wake_at - time.monotonic()))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -15,7 +16,7 @@ import koji.daemon
 import koji.tasks
 import requests
 
-from runner import outcome
+from runner import mock, outcome
 from runner.handlers import register
 from runner.options import set_limits
 from runner.outcome import Outcome
@@ -47,6 +48,10 @@ class Refusal(SystemExit):
     """This host may not run the task. TaskManager.runTask lets a SystemExit pass."""
 
 
+class LostAnswer(SystemExit):
+    """The hub did what a handler asked, and went away before it said so. kojid fails the task; here it is run again."""
+
+
 class Work:
     """One open task, with the two things that TaskManager.runTask wants of a handler: `id` and `run()`."""
 
@@ -66,6 +71,7 @@ class Work:
             return taken_away(self._info)
         register(self._manager, self._info["method"], self._options, self._kojid)
         self._options.warn_of_unknown()
+        mock.prepare(self._options.values)
         set_limits(self._options.values)
         return None
 
@@ -84,6 +90,8 @@ class Work:
             return self._handler().run()
         except koji.tasks.RefuseTask as refusal:
             raise Refusal(str(refusal)) from refusal
+        except koji.RetryError as error:
+            raise LostAnswer(str(error)) from error
         except BaseException as error:
             self.error = error
             raise
@@ -100,7 +108,8 @@ class Work:
         handler.setManager(self._manager)
         self._check_host(handler)
         # kojid sets the weight once the task is open; the hub counts load with it.
-        session.host.setTaskWeight(self.id, handler.weight())
+        with contextlib.suppress(koji.RetryError):  # done, but the answer was lost: no reason to fail the task
+            session.host.setTaskWeight(self.id, handler.weight())
         return handler
 
     def _check_host(self, handler: koji.tasks.BaseTaskHandler) -> None:
@@ -129,7 +138,9 @@ def run_task(session: TaskSession, task_id: int, options: Options, kojid: Path) 
         work = Work(task_id, manager, options, kojid)
         return work.load() or _run(manager, work)
     except (koji.GenericError, Fault, requests.RequestException) as error:
-        return Outcome(outcome.CRASHED, f"{options.values.server} does not let task {task_id} start: {error}")
+        # Its subclasses say more: locked, expired, out of step.
+        word = outcome.DENIED if type(error) is koji.AuthError else outcome.CRASHED
+        return Outcome(word, f"{options.values.server} does not let task {task_id} start: {error}")
 
 
 def _run(manager: koji.daemon.TaskManager, work: Work) -> Outcome:
@@ -139,6 +150,8 @@ def _run(manager: koji.daemon.TaskManager, work: Work) -> Outcome:
         manager.runTask(work)
     except Refusal as refusal:
         return Outcome(outcome.REFUSED, str(refusal))
+    except LostAnswer as lost:
+        return Outcome(outcome.CRASHED, f"the hub was lost while it answered {work.method}: {lost}")
     except (SystemExit, KeyboardInterrupt, koji.tasks.ServerExit) as stop:
         return Outcome(outcome.CRASHED, f"the handler of {work.method} stopped with {stop!r}")
     except Exception as error:  # noqa: BLE001 (a report that failed; the hub knows what became of the task)

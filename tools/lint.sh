@@ -13,16 +13,19 @@ check() {
   "$@" || failed+=("$name")
 }
 
-check "ruff check" ruff check -q plugins runner tests tools
-check "ruff format" ruff format -q --check plugins runner tests tools
+check "ruff check" ruff check -q plugins runner tests tools bin/koji-operator-metrics
+check "ruff format" ruff format -q --check plugins runner tests tools bin/koji-operator-metrics
 check "mypy: the collection" mypy -p ansible_collections.fedoraproject.koji.plugins
 check "mypy: runner, tests and tools" mypy runner tests tools
+check "mypy: the exporter" mypy bin/koji-operator-metrics
 check "yamllint" yamllint -s .
 check "ansible-lint" env ANSIBLE_LIBRARY=plugins/modules ansible-lint -q --offline
 check "the modules' documentation" antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .
 check "generated CRDs" python -m tools.crds --check
 check "generated reference" python -m tools.reference --check
+check "the table of metrics" python -m tools.metrics --check
 check "the table of fields" python -m tools.fields
+check "the table of faults" python -m tools.faults
 check "changelog fragments" antsibull-changelog lint
 
 if ((${#failed[@]})); then

@@ -35,7 +35,6 @@ fi
 
 echo "setup: installing the packages of requirements-dev.txt into .venv"
 [[ -x .venv/bin/python ]] || "$uv" venv -q --python "$(command -v python3)" .venv
-# Compiled: importing the kubernetes client takes 0.3 s then, else 1.2 s in each process.
 # Compiled: importing the kubernetes client takes 0.3 s of CPU then, else 1.2 s, in each process.
 VIRTUAL_ENV=.venv "$uv" pip sync -q --compile-bytecode --require-hashes requirements-dev.txt
 

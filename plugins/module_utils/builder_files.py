@@ -7,11 +7,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.fedoraproject.koji.plugins.module_utils import overrides
 from ansible_collections.fedoraproject.koji.plugins.module_utils.ini import merged
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import given
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 # The hub adds a task's weight up to 6 (koji.tasks); with this, slots are used up before capacity is.
 CAPACITY_PER_SLOT = 6
@@ -24,14 +25,11 @@ SCHEDULER_FIELDS = (
     "volume_methods",
     "failed_pod_history",
     "host_archs",
+    "security_profile",
 )
-
-# Koji's arches -> kubernetes.io/arch of the nodes that run them.
-NODE_ARCHS = {
-    **dict.fromkeys(("x86_64", "i386", "i486", "i586", "i686", "athlon"), "amd64"),
-    **dict.fromkeys(("armhfp", "armv7hl", "armv7l", "armv6l"), "arm"),
-    "aarch64": "arm64",
-}
+# kojid's own 60 and 120 s are for a machine that runs for months: a pod would sleep through a hub's restart. Together
+# with max_retries it is as patient as kojid: two hours.
+RETRIES = {"retry_interval": 10, "max_retries": 720, "offline_retry_interval": 20}
 
 
 def slots(spec: Mapping[str, Any]) -> int:
@@ -44,17 +42,12 @@ def capacity(spec: Mapping[str, Any]) -> float:
     return float(spec.get("capacity") or max(MIN_CAPACITY, CAPACITY_PER_SLOT * slots(spec)))
 
 
-def node_arch(host_archs: Iterable[str]) -> str:
-    """kubernetes.io/arch of the nodes for all of a host's arches; '' if they need nodes of several kinds."""
-    archs = {NODE_ARCHS.get(arch, arch) for arch in host_archs if arch != "noarch"}
-    return archs.pop() if len(archs) == 1 else ""
-
-
 def builder_json(spec: Mapping[str, Any], references: Mapping[str, Any]) -> str:
     """What the scheduler wants to know of a builder; see builders.parse."""
     return json.dumps(
         {
             **{field: spec[field] for field in SCHEDULER_FIELDS if field in spec},
+            "overrides": [overrides.from_spec(override) for override in spec.get("overrides") or []],
             "hub_url": references["hub_url"],
             "user": references["user"],
             "ca_secret": references["ca_secret"],
@@ -80,5 +73,6 @@ def kojid_conf(spec: Mapping[str, Any], references: Mapping[str, Any]) -> str:
         "packager": spec.get("packager", "Koji"),
         "distribution": spec.get("distribution", "Koji"),
         "allowed_scms": spec.get("allowed_scms"),
+        **RETRIES,
     }
     return merged({"kojid": ours}, references["settings"].get("kojid.conf", ""))

@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.fedoraproject.koji.plugins.module_utils import overrides
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import GROUP, fullname
 
 if TYPE_CHECKING:
@@ -49,12 +50,21 @@ class Settings:
     shared_pvc: str
     history: History
     pod: Mapping[str, Any] = field(repr=False)
+    security_profile: str = "userns"
+    config_map: tuple[str, str] = ("", "")  # name and uid of what this was read from
     version: str = ""
+    host_archs: tuple[str, ...] = ()
+    overrides: tuple[overrides.Override, ...] = ()
 
     @property
     def fullname(self) -> str:
         """The prefix of the builder's objects."""
         return fullname(self.name)
+
+    @property
+    def by_channel(self) -> bool:
+        """Whether pods depend on their task's channel."""
+        return any(override.channels is not None for override in self.overrides)
 
     @property
     def session_secret(self) -> str:
@@ -93,7 +103,11 @@ def parse(config_map: Mapping[str, Any]) -> Settings:
             shared_pvc=raw.get("shared_pvc") or "",
             history=History(int(history.get("count", 3)), float(history.get("max_age", 3600))),
             pod=pod,
+            config_map=(meta["name"], meta.get("uid", "")),
+            security_profile=raw.get("security_profile") or "userns",
             version=f"{meta.get('uid', '')}/{meta.get('resourceVersion', '')}",
+            host_archs=tuple(raw.get("host_archs") or ()),
+            overrides=tuple(overrides.parse(one) for one in raw.get("overrides") or ()),
         )
     except KeyError as error:
         raise SettingsError(f"{where}, builder.json: key {error} is missing") from error

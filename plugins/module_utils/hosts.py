@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import koji
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HubError, explained
 from ansible_collections.fedoraproject.koji.plugins.module_utils.result import (
     Problem,
@@ -21,7 +22,6 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.result import (
 from ansible_collections.fedoraproject.koji.plugins.module_utils.users import is_enabled, kind_of, refuse_own
 
 if TYPE_CHECKING:
-    import koji
     from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import SessionPair
 
 _ARCH = re.compile(r"[a-zA-Z0-9_-]+")  # as koji.parse_arches has it
@@ -34,13 +34,15 @@ class WantedHost:
     """The host as it should be. None leaves a field as it is; a host that does not exist yet needs `arches`.
 
     `state` disabled: an existing host is disabled, nothing else of it is changed, none is created.
+    `enabled` None: a host that is disabled stays so, unless its user is too, as `state` disabled may have left them.
     `capacity` is in task weights, above 1. `convert_user`: a normal user of this name becomes the host's.
     `disable_user`: with a disabled host, its user is disabled too. The user of an enabled host is enabled.
+    `free_tasks`: tasks that a disabled host still has are given back to the hub.
     """
 
     name: str
     state: str = "present"
-    enabled: bool = True
+    enabled: bool | None = True
     arches: tuple[str, ...] | None = None
     channels: frozenset[str] | None = None
     capacity: float | None = None
@@ -48,11 +50,15 @@ class WantedHost:
     comment: str | None = None
     convert_user: bool = False
     disable_user: bool = False
+    free_tasks: bool = False
 
 
 @dataclass(frozen=True)
 class Host:
-    """A host as the hub has it. `id` and `user_id` None: not there yet. `last_check_in`: seconds since the epoch."""
+    """A host as the hub has it. `id` and `user_id` None: not there yet. `last_check_in`: seconds since the epoch.
+
+    `tasks`: ids of those that are assigned to it or open there, read only where they are to be freed.
+    """
 
     id: int | None
     user_id: int | None
@@ -65,6 +71,7 @@ class Host:
     comment: str
     user_type: str
     user_enabled: bool
+    tasks: tuple[int, ...] | None = None
     ready: bool = field(default=False, compare=False)
     last_check_in: float | None = field(default=None, compare=False)
 
@@ -80,6 +87,7 @@ class Host:
             "comment": self.comment,
             "user_type": self.user_type,
             "user_enabled": self.user_enabled,
+            **({} if self.tasks is None else {"tasks": list(self.tasks)}),
         }
 
 
@@ -146,6 +154,8 @@ def ensure_host(sessions: SessionPair, wanted: WantedHost, *, check_mode: bool =
         found = _read(sessions.reader(), wanted.name)
         if found.host is None and wanted.state == "disabled":
             return Result(False, {}, {})
+        if found.host is not None and wanted.state == "disabled" and wanted.free_tasks:
+            found = replace(found, host=replace(found.host, tasks=_tasks(sessions.reader(), found.host)))
         start = found.host or _new(wanted, found.user)
         problems = _impossible(wanted, found.channels)
         target = _target(start, wanted, found.channels)
@@ -162,9 +172,17 @@ def ensure_host(sessions: SessionPair, wanted: WantedHost, *, check_mode: bool =
         if refused:
             # Someone else may have done it meanwhile: what is true now counts.
             now = read_host(sessions.reader(), wanted.name) or target
+            if target.tasks is not None:
+                now = replace(now, tasks=_tasks(sessions.reader(), now))
             problems += refused if now != target else []
         after = now.as_dict()
         return Result(before != after, before, after, tuple(problems), now)
+
+
+def _tasks(session: koji.ClientSession, host: Host) -> tuple[int, ...]:
+    """The tasks that a host has (listTasks)."""
+    states = [koji.TASK_STATES["OPEN"], koji.TASK_STATES["ASSIGNED"]]
+    return tuple(task["id"] for task in session.listTasks(opts={"host_id": host.id, "state": states}))
 
 
 def _checked(wanted: WantedHost) -> WantedHost:
@@ -227,11 +245,18 @@ def _impossible(wanted: WantedHost, known: dict[str, bool]) -> list[Problem]:
 def _target(start: Host, wanted: WantedHost, known: dict[str, bool]) -> Host:
     """The host as it will be when all that is possible is done."""
     if wanted.state == "disabled":
-        return replace(start, enabled=False, user_enabled=start.user_enabled and not wanted.disable_user)
+        return replace(
+            start,
+            enabled=False,
+            user_enabled=start.user_enabled and not wanted.disable_user,
+            tasks=None if start.tasks is None else (),
+        )
+    both_disabled = not start.enabled and not start.user_enabled
+    enabled = wanted.enabled if wanted.enabled is not None else start.enabled or both_disabled
     return replace(
         start,
-        enabled=wanted.enabled,
-        user_enabled=start.user_enabled or wanted.enabled,
+        enabled=enabled,
+        user_enabled=start.user_enabled or (both_disabled if wanted.enabled is None else enabled),
         arches=start.arches if wanted.arches is None else frozenset(wanted.arches),
         channels=start.channels if wanted.channels is None else wanted.channels & known.keys(),
         capacity=start.capacity if wanted.capacity is None else float(wanted.capacity),
@@ -254,10 +279,7 @@ def _apply(session: koji.ClientSession, found: _Found, target: Host, wanted: Wan
             raise HubError("HubRefused", f"host {target.name} was added, but the hub does not have it")
         target = replace(target, id=host.id, user_id=host.user_id)
     steps = Steps()
-    if host.enabled and not target.enabled:
-        session.disableHost(target.name)
-    if host.user_enabled and not target.user_enabled:
-        session.disableUser(host.user_id)
+    _withdraw(session, host, target, steps)
     if changes := _edits(host, target, wanted):
         steps.call("change of", ", ".join(changes), session.editHost, target.name, **changes)
     for name in sorted(host.channels - target.channels):
@@ -271,6 +293,17 @@ def _apply(session: koji.ClientSession, found: _Found, target: Host, wanted: Wan
     if target.enabled and not host.enabled:
         session.enableHost(target.name)
     return target, steps.refused
+
+
+def _withdraw(session: koji.ClientSession, host: Host, target: Host, steps: Steps) -> None:
+    """Take the host out of service, as far as `target` says."""
+    if host.enabled and not target.enabled:
+        session.disableHost(target.name)
+    if host.user_enabled and not target.user_enabled:
+        session.disableUser(host.user_id)
+    # Only now: whoever worked on them can't report any more.
+    for task in sorted(set(host.tasks or ()) - set(target.tasks or ())):
+        steps.call("freeing task", str(task), session.freeTask, task)
 
 
 def _edits(host: Host, target: Host, wanted: WantedHost) -> dict[str, Any]:

@@ -34,6 +34,9 @@ RESOURCES = {
     "Secret": ("api/v1", "secrets"),
     "Pod": ("api/v1", "pods"),
     "Event": ("api/v1", "events"),
+    "Service": ("api/v1", "services"),
+    "NetworkPolicy": ("apis/networking.k8s.io/v1", "networkpolicies"),
+    "PodDisruptionBudget": ("apis/policy/v1", "poddisruptionbudgets"),
     **{
         kind: ("apis/apps.fedoraproject.org/v1alpha1", f"{kind.lower()}s")
         for kind in ("KojiHub", "KojiWeb", "Kojira", "KojiBuilder", "KojiUser")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.fedoraproject.koji.plugins.module_utils import overrides, placement
 from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import BUILDER_LABEL, KIND, Settings
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import API_VERSION, GROUP
 
@@ -21,11 +22,21 @@ if TYPE_CHECKING:
 SUBSESSION = f"{GROUP}/subsession"  # annotation: the hub session that the pod works with
 SESSION = f"{GROUP}/session"  # annotation: the master session that it hangs off
 RECORDED = f"{GROUP}/outcome"  # annotation: this finished pod has been dealt with and is kept for people to look at
+START_DEADLINE = f"{GROUP}/start-deadline"  # annotation: seconds; this pod's own, beside the builder's
 CONTAINER = "task"
 
 # The runner's exit codes; any other one is a crash.
-CLOSED, FAILED, FREED, REFUSED = 0, 1, 75, 77
-EXIT_CODES = {CLOSED: "closed", FAILED: "failed", FREED: "freed", REFUSED: "refused"}
+CLOSED, FAILED, FREED, DENIED, REFUSED, FORBIDDEN = 0, 1, 75, 76, 77, 78
+EXIT_CODES = {
+    CLOSED: "closed",
+    FAILED: "failed",
+    FREED: "freed",
+    DENIED: "denied",
+    REFUSED: "refused",
+    FORBIDDEN: "forbidden",
+}
+# The runner's "forbidden": its node does not let it have what security_profile userns needs.
+USER_NAMESPACES_FORBIDDEN = "UserNamespacesForbidden"
 
 # Waiting reasons of a container that waiting alone does not cure.
 _NO_START = frozenset(
@@ -82,16 +93,19 @@ class TaskPod:
     created: float
     deleting: float | None = None  # when its grace period ends
     node: str = ""
+    started: float | None = None  # its container, as the kubelet says; whole seconds
     finished: float | None = None
     exit_code: int | None = None
     outcome: str = ""  # the runner's word, or "crashed"; "" while it is alive
     reason: str = ""
     message: str = ""
     disrupted: bool = False  # taken from outside: evicted, drained, deleted
+    own_fault: bool = False  # stopped for what its task did: used more disk than it may, or ran for too long
     never_ran: bool = False
     trouble: Trouble | None = None
     recorded: bool = False
     method: str = ""
+    start_deadline: float | None = None  # seconds; None: the builder's
 
     @property
     def alive(self) -> bool:
@@ -103,11 +117,12 @@ class TaskPod:
         return self.alive and self.deleting is not None and now > self.deleting + LOST_AFTER
 
     def overdue(self, now: float, deadline: float) -> Trouble | None:
-        """Why it counts as not starting at `now`, if it does."""
+        """Why it counts as not starting at `now`, if it does; `deadline` is its builder's, it may have its own."""
         if self.phase != "Pending":
             return None
         if self.trouble is not None and not self.trouble.wait:
             return self.trouble
+        deadline = deadline if self.start_deadline is None else self.start_deadline
         if now - self.created <= deadline:
             return None
         return self.trouble or Trouble("StartDeadlineExceeded", f"not started within {deadline:.0f} s")
@@ -124,9 +139,9 @@ def label(value: object) -> str:
 
 
 def manifest(
-    settings: Settings, task: Mapping[str, Any], attempt: int, subsession: int, session: int
+    settings: Settings, task: Mapping[str, Any], attempt: int, subsession: int, session: int, *, channel: str = ""
 ) -> dict[str, Any]:
-    """The pod of one attempt; `task` is what host.openTask gave (id, method, arch, parent)."""
+    """The pod of one attempt; `task` is what host.openTask gave (id, method, arch, parent), `channel` its channel."""
     pod = copy.deepcopy(dict(settings.pod))
     name = pod_name(task["id"], attempt)
     pod.setdefault("apiVersion", "v1")
@@ -151,6 +166,12 @@ def manifest(
         {"apiVersion": API_VERSION, "kind": KIND, "name": settings.name, "uid": settings.owner_uid, "controller": True}
     ]
     spec = pod["spec"]
+    override = overrides.fitting(settings.overrides, task["method"], channel)
+    if override is not None:
+        overrides.merge(spec, override)
+        if override.start_deadline is not None:
+            meta["annotations"][START_DEADLINE] = f"{override.start_deadline:.0f}"
+    placement.place(spec, task["arch"], settings.host_archs)
     for volume in spec.get("volumes", []):
         if volume["name"] == CONTAINER:
             volume["secret"] = {**(volume.get("secret") or {}), "secretName": name}
@@ -169,23 +190,26 @@ def _mount_shared(spec: dict[str, Any], claim: str) -> None:
             container.setdefault("volumeMounts", []).append(mount)
 
 
-def secret(
-    settings: Settings, pod: Mapping[str, Any], task: Mapping[str, Any], attempt: int, sinfo: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The Secret of one attempt, which goes when its pod goes; `sinfo` is what `subsession` gave."""
+def secret(settings: Settings, task: Mapping[str, Any], attempt: int, sinfo: Mapping[str, Any]) -> dict[str, Any]:
+    """The Secret of one attempt; `sinfo` is what `subsession` gave. It is made before its pod, so that the kubelet
+    finds it, and belongs to the builder's ConfigMap until it is given to the pod, with which it goes.
+
+    Not to the KojiBuilder: the runtime would run the role whenever a Secret of its changes hands.
+    """
     content = {
         "task_id": task["id"],
         "attempt": attempt,
         "hub_url": settings.hub_url,
         "session": {"session-id": sinfo["session-id"], "session-key": sinfo["session-key"]},
     }
-    owner = {"apiVersion": "v1", "kind": "Pod", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
+    name, uid = settings.config_map
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": uid}
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "Opaque",
         "metadata": {
-            "name": pod["metadata"]["name"],
+            "name": pod_name(task["id"], attempt),
             "namespace": settings.namespace,
             "labels": {"koji-task": str(task["id"]), BUILDER_LABEL: settings.name},
             "ownerReferences": [owner],
@@ -229,12 +253,20 @@ def view(pod: Mapping[str, Any]) -> TaskPod | None:
         "created": epoch(meta.get("creationTimestamp")) or 0.0,
         "deleting": epoch(meta.get("deletionTimestamp")),
         "node": (pod.get("spec") or {}).get("nodeName") or "",
+        "started": _started(container),
         "recorded": RECORDED in notes,
         "method": labels.get("koji-method", ""),
+        "start_deadline": _integer(notes.get(START_DEADLINE)),
     }
     if phase in ("Succeeded", "Failed"):
         return TaskPod(**common, **_ended(status, container, deleted=common["deleting"] is not None))
     return TaskPod(**common, trouble=_trouble(status, container) if phase == "Pending" else None)
+
+
+def _started(container: Mapping[str, Any]) -> float | None:
+    """When a container started, if it did (containerStatuses[].state)."""
+    state = container.get("state") or {}
+    return epoch((state.get("running") or state.get("terminated") or {}).get("startedAt"))
 
 
 def _ended(status: Mapping[str, Any], container: Mapping[str, Any], *, deleted: bool) -> dict[str, Any]:
@@ -254,16 +286,23 @@ def _ended(status: Mapping[str, Any], container: Mapping[str, Any], *, deleted: 
         {},
     )
     # A pod evicted for using more disk than it may have would be evicted again: that is the task's doing.
-    own_limit = pod_reason == "Evicted" and "exceeds" in message
+    too_much = pod_reason == "Evicted" and ("exceeds the" in message or "exceeded its" in message)
+    own_fault = too_much or pod_reason == "DeadlineExceeded"
     reason = pod_reason or ended.get("reason") or target.get("reason") or ""
+    forbidden = outcome == "forbidden" and exit_code == FORBIDDEN
+    never_ran = forbidden or ended.get("reason") in _NEVER_RAN
+    if forbidden:
+        reason = USER_NAMESPACES_FORBIDDEN
     return {
         "exit_code": exit_code,
         "finished": epoch(ended.get("finishedAt")),
         "outcome": outcome,
         "reason": "Crashed" if reason in ("", "Error", "Completed") and outcome == "crashed" else reason,
-        "message": str(word.get("message") or message or ended.get("message") or "").strip(),
-        "disrupted": not own_limit and (deleted or bool(target) or pod_reason in _DISRUPTIONS),
-        "never_ran": ended.get("reason") in _NEVER_RAN,
+        # FallbackToLogsOnError: the message of one that ran is the end of its log, which is told where there is room.
+        "message": str(word.get("message") or message or (never_ran and ended.get("message")) or "").strip(),
+        "disrupted": not own_fault and (deleted or bool(target) or pod_reason in _DISRUPTIONS),
+        "own_fault": own_fault,
+        "never_ran": never_ran,
     }
 
 

@@ -13,7 +13,7 @@ import datetime
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ansible_collections.fedoraproject.koji.plugins.module_utils import certificates, ini
+from ansible_collections.fedoraproject.koji.plugins.module_utils import certificates, egress, ini
 from ansible_collections.fedoraproject.koji.plugins.module_utils.claims import USER_FIELDS, claims, hub_user
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import (
     DEFAULT_ADMIN_SECRET,
@@ -27,7 +27,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.names import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _HUB_FIELDS = ("hub_host", "koji_hub_url", "host_name")
 _CA_FIELDS = ("cacert_secret", "authentication.ssl.cacert_secret", "authentication.ssl.ca_secret_name")
@@ -79,6 +79,7 @@ class References:
     signer_certificate: str = ""
     signer_key: str = ""
     settings: dict[str, str] = field(default_factory=dict)
+    hub_egress: dict[str, Any] = field(default_factory=dict)  # NetworkPolicyEgressRule, where a policy needs it
     claimed_by: list[str] = field(default_factory=list)
     warnings: list[dict[str, str]] = field(default_factory=list)
 
@@ -97,9 +98,11 @@ class Resolver:
         self._hub: dict[str, Any] | None = None
         self._secrets: dict[str, dict[str, Any] | None] = {}
         self.found = References()
+        self.specs: dict[str, Any] = {}  # of the objects that the role writes, by kind
 
     def resolve(self) -> None:
         """Fill `found`, as far as it goes. Raises Problem at the first thing without which nothing works."""
+        self._warn()
         self.found.user, conflict = hub_user(self._resource)
         if conflict:
             raise Problem("ConflictingFields", conflict)
@@ -109,13 +112,22 @@ class Resolver:
         self._read_ca()
         self._read_client()
         self._read_settings()
+        self._find_hub_service()
+
+    def _warn(self) -> None:
+        """Name what is accepted but does nothing."""
         if self._spec.get("ssl_verify") is False:
-            self.found.warnings.append(
-                {
-                    "reason": "SslVerifyIgnored",
-                    "message": "ssl_verify: false has no effect, the hub's certificate is always checked; remove it",
-                }
-            )
+            message = "ssl_verify: false has no effect, the hub's certificate is always checked; remove it"
+            self.found.warnings.append({"reason": "SslVerifyIgnored", "message": message})
+        own = set(self._spec.get("channels", ["default"]))
+        for index, override in enumerate(self._spec.get("overrides") or []):
+            others = [repr(name) for name in override.get("channels") or [] if name not in own]
+            if others:
+                message = (
+                    f"overrides[{index}].channels names {', '.join(others)}, whose tasks don't come here: add what "
+                    "this host should have to channels, and remove the rest"
+                )
+                self.found.warnings.append({"reason": "ChannelOfOthers", "message": message})
 
     def keep(self, name: str, label: str) -> bool:
         """Whether the ConfigMap that outlives resources is there. Raises NameTaken if it isn't labelled as ours is."""
@@ -128,9 +140,9 @@ class Resolver:
             )
         return there is not None
 
-    def own(self, names: Mapping[str, str]) -> None:
-        """Raise NameTaken if an object (name -> kind) that the role writes belongs to someone else."""
-        for name, kind in names.items():
+    def own(self, objects: Iterable[Mapping[str, str]]) -> None:
+        """Raise NameTaken if an object (kind, name) that the role writes belongs to someone else."""
+        for kind, name in ((item["kind"], item["name"]) for item in objects):
             there = self._reader.get(kind, self._namespace, name)
             if there is not None and not self._is_ours(there):
                 owner = ", ".join(f"{o['kind']} {o['name']}" for o in there["metadata"].get("ownerReferences", []))
@@ -139,6 +151,18 @@ class Resolver:
                     f"{kind} '{name}' in namespace '{self._namespace}' is needed for this {self._kind}, but it "
                     f"exists and belongs to {owner or 'nobody that the operator knows'}; rename or delete it",
                 )
+            if there is not None and "spec" in there:
+                self.specs[kind] = there["spec"]
+
+    def leftover(self, objects: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
+        """Those objects (kind, name) that are there and this resource's, as manifests that name them."""
+        found = []
+        for kind, name in ((item["kind"], item["name"]) for item in objects):
+            there = self._reader.get(kind, self._namespace, name)
+            if there is not None and self._is_ours(there):
+                metadata = {"name": name, "namespace": self._namespace}
+                found.append({"apiVersion": there["apiVersion"], "kind": kind, "metadata": metadata})
+        return found
 
     def _get_secret(self, name: str) -> dict[str, Any] | None:
         """The Secret as it is, or None; read once, whoever asks for it how often."""
@@ -192,6 +216,16 @@ class Resolver:
         self.found.hub_url = next(iter(urls.values()))
         host = self.found.hub_url.removeprefix("https://").split("/")[0].split(":")[0]
         self._hub = hubs.get(host.split(".")[0]) if host.endswith(f".{self._namespace}.svc") else None
+
+    def _find_hub_service(self) -> None:
+        """What a NetworkPolicy that says what builds may connect to needs to know of the hub."""
+        policy = self._spec.get("network_policy") or {}
+        if policy.get("egress") is None or not policy.get("enabled", True):
+            return
+        namespace, name = egress.service_of(self.found.hub_url) or ("", "")
+        # Only here: the operator need not be allowed to read other namespaces.
+        service = self._reader.get("Service", namespace, name) if namespace == self._namespace else None
+        self.found.hub_egress = egress.hub_rule(self.found.hub_url, self._namespace, service)
 
     def _secret(self, name: str) -> dict[str, str] | None:
         """The Secret's texts, or None without the Secret."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,23 +20,30 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 READY_TIMEOUT = 180.0  # seconds; the hub's default: a host silent for longer counts as not ready
 OBSERVE = 30.0  # seconds that a silent holder is watched before it is forced away: clocks differ
+BEFORE = 3  # earlier sessions of ours that are remembered
 CALLNUM_MARGIN = 100  # a predecessor that still writes is below it, and gets 1008 from the hub
 
 
 @dataclass(frozen=True)
 class Sinfo:
-    """A session as it is kept: the hub's id and key."""
+    """A session as it is kept: the hub's id and key, whose it is and where.
+
+    `before` has the ids of those that it replaces: ours as well, and perhaps still exclusive on the hub.
+    """
 
     id: int
     key: str
+    user: str = ""
+    hub_url: str = ""
+    before: tuple[int, ...] = ()
 
     def dump(self) -> str:
         """As JSON, for the Secret."""
-        return json.dumps({"id": self.id, "key": self.key})
+        return json.dumps({name: value for name, value in asdict(self).items() if value})
 
     def koji(self) -> dict[str, Any]:
         """As koji.ClientSession wants it."""
@@ -47,8 +54,14 @@ def load(text: str | None) -> Sinfo | None:
     """Read what `Sinfo.dump` wrote; None if there is nothing usable."""
     try:
         raw = json.loads(text or "")
-        return Sinfo(int(raw["id"]), str(raw["key"]))
-    except (ValueError, TypeError, KeyError):
+        return Sinfo(
+            id=int(raw["id"]),
+            key=str(raw["key"]),
+            user=str(raw.get("user", "")),
+            hub_url=str(raw.get("hub_url", "")),
+            before=tuple(int(one) for one in raw.get("before", ())),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
@@ -165,8 +178,9 @@ class MasterSession:
     between can't leave a lock whose key nobody has. `clock` gives seconds since the epoch.
     """
 
-    def __init__(self, user: str, save: Callable[[Sinfo], None], clock: Callable[[], float]) -> None:
+    def __init__(self, user: str, hub_url: str, save: Callable[[Sinfo], None], clock: Callable[[], float]) -> None:
         self.user = user
+        self.hub_url = hub_url
         self._save = save
         self._clock = clock
         self._seen: _Seen | None = None
@@ -180,7 +194,7 @@ class MasterSession:
             except koji.AuthExpired:
                 with unnumbered(session):  # an expired session does not tell its number
                     access.renew(session)
-                self._save(_sinfo(session))
+                self._save(replace(stored, key=str(session.sinfo["session-key"])))
                 info = go_on(session)
         except koji.AuthLockError:
             info = {}  # ours is alive, but another one is exclusive
@@ -189,22 +203,53 @@ class MasterSession:
         except koji.AuthError:
             return None
         if not info.get("exclusive"):
-            self._lock(access, session)
+            self._lock(access, session, stored.before if self._here(stored) else ())
+            go_on(session)
         return session
 
-    def start(self, access: HubAccess) -> koji.ClientSession:
-        """A new exclusive session. Raises Held, HubError."""
+    def start(self, access: HubAccess, gone: Sinfo | None = None) -> koji.ClientSession:
+        """A new exclusive session; `gone` is the stored one, which the hub does not accept. Raises Held, HubError."""
         session = access.login()
-        self._save(_sinfo(session))
-        self._lock(access, session)
+        before = () if gone is None or not self._here(gone) else (gone.id, *gone.before)[:BEFORE]
+        sinfo = Sinfo(
+            int(session.sinfo["session-id"]), str(session.sinfo["session-key"]), self.user, self.hub_url, before
+        )
+        self._save(sinfo)
+        self._lock(access, session, before)
         return session
 
-    def _lock(self, access: HubAccess, session: koji.ClientSession) -> None:
-        try:
-            session.exclusiveSession()
-        except koji.AuthLockError:
-            self._force(access, session)
+    def _here(self, stored: Sinfo) -> bool:
+        """Whether a session was this user's on this hub: elsewhere its id means nothing."""
+        return (stored.user, stored.hub_url) == (self.user, self.hub_url)
+
+    def _lock(self, access: HubAccess, session: koji.ClientSession, before: Sequence[int]) -> None:
+        # While somebody else has the lock, the hub does not tell the number of this session's last call.
+        with unnumbered(session):
+            try:
+                session.exclusiveSession()
+            except koji.AuthLockError:
+                if not self._replace(session, before):
+                    self._force(access, session)
         self._seen = None
+
+    @staticmethod
+    def _replace(session: koji.ClientSession, before: Sequence[int]) -> bool:
+        """Close our own earlier sessions: the key is lost, or they are bound to an address that we had. Nobody else
+        can hold them. Whether that made the lock ours.
+        """
+        for one in before:
+            try:
+                session.logout(one)
+            except koji.AuthError:
+                raise
+            except koji.GenericError:
+                continue  # the hub has deleted it
+        try:
+            if before:
+                session.exclusiveSession()
+        except koji.AuthLockError:
+            return False
+        return bool(before)
 
     def _force(self, access: HubAccess, session: koji.ClientSession) -> None:
         """Force only from the dead: that closes every subsession of the holder, and its tasks can't report."""
@@ -219,7 +264,3 @@ class MasterSession:
         if not silent or watched < (READY_TIMEOUT if last is None else OBSERVE):
             raise Held(self.user, last)
         session.exclusiveSession(force=True)
-
-
-def _sinfo(session: koji.ClientSession) -> Sinfo:
-    return Sinfo(int(session.sinfo["session-id"]), str(session.sinfo["session-key"]))

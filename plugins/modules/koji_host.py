@@ -45,8 +45,9 @@ options:
     description:
       - Whether the host gets tasks, with O(state=present).
       - When V(true), the host's user is enabled as well; it could not log in otherwise.
+      - When it is not given, a new host gets tasks, and one that is there is left as it is. A host whose user is
+        disabled too, as O(disable_user) leaves it, is enabled with its user.
     type: bool
-    default: true
   arches:
     description:
       - The architectures of the tasks that the host takes, in any order.
@@ -79,6 +80,12 @@ options:
       - With O(state=disabled), disable the host's user as well; its sessions and those of its tasks end at once.
     type: bool
     default: false
+  free_tasks:
+    description:
+      - With O(state=disabled), give tasks that are assigned to the host or open there back to the hub.
+      - Nobody may work on them any more. O(disable_user=true), which is done first, makes sure of that.
+    type: bool
+    default: false
 seealso:
   - module: fedoraproject.koji.koji_host_info
   - module: fedoraproject.koji.koji_user
@@ -108,6 +115,7 @@ EXAMPLES = r"""
     name: builder1.example.org
     state: disabled
     disable_user: true
+    free_tasks: true
 """
 
 RETURN = r"""
@@ -147,6 +155,10 @@ host:
     user_enabled:
       description: Whether its user may log in.
       type: bool
+    tasks:
+      description: Tasks that are assigned to it or open there; only with O(free_tasks=true).
+      type: list
+      elements: int
   sample:
     arches: [i686, x86_64]
     capacity: 12.0
@@ -205,7 +217,7 @@ if TYPE_CHECKING:
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "disabled"], "default": "present"},
-    "enabled": {"type": "bool", "default": True},
+    "enabled": {"type": "bool"},
     "arches": {"type": "list", "elements": "str"},
     "channels": {"type": "list", "elements": "str"},
     "capacity": {"type": "float"},
@@ -213,6 +225,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "comment": {"type": "str"},
     "convert_user": {"type": "bool", "default": False},
     "disable_user": {"type": "bool", "default": False},
+    "free_tasks": {"type": "bool", "default": False},
 }
 
 

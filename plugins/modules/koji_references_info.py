@@ -25,9 +25,25 @@ options:
     type: dict
     required: true
   objects:
-    description: Names of the objects that the role writes, with their kinds; they must be the resource's or not exist.
-    type: dict
-    default: {}
+    description: The objects that the role writes; they must be the resource's or not exist.
+    type: list
+    elements: dict
+    default: []
+    suboptions: &object
+      kind:
+        description: Kind of the object.
+        type: str
+        required: true
+      name:
+        description: Name of the object.
+        type: str
+        required: true
+  unwanted:
+    description: Objects that the role would write if the resource asked for them; RV(leftover) has those that exist.
+    type: list
+    elements: dict
+    default: []
+    suboptions: *object
   kept:
     description:
       - Name of the ConfigMap that the periodic playbook runs for, which outlives resources; RV(kept) says whether it
@@ -60,6 +76,15 @@ problem:
     message:
       description: What it is and what to do.
       type: str
+specs:
+  description: The C(spec) of those of O(objects) that exist and have one, by kind.
+  type: dict
+  returned: always
+leftover:
+  description: Those of O(unwanted) that exist and are the resource's, as manifests that only name them.
+  type: list
+  elements: dict
+  returned: always
 kept:
   description: Whether the ConfigMap O(kept) exists, and is ours.
   type: bool
@@ -79,9 +104,16 @@ if TYPE_CHECKING:
 # watches.yaml selects by it.
 SCHEDULE_LABEL = "apps.fedoraproject.org/schedule"
 
+OBJECTS: dict[str, Any] = {
+    "type": "list",
+    "elements": "dict",
+    "default": [],
+    "options": {"kind": {"type": "str", "required": True}, "name": {"type": "str", "required": True}},
+}
 ARGUMENTS: dict[str, Any] = {
     "resource": {"type": "dict", "required": True},
-    "objects": {"type": "dict", "default": {}},
+    "objects": OBJECTS,
+    "unwanted": OBJECTS,
     "kept": {"type": "str", "default": ""},
 }
 
@@ -104,7 +136,14 @@ def gather(api: KubeApi, params: dict[str, Any]) -> dict[str, Any]:
     # Where somebody else has the name, what is wrong with that one's objects is no news.
     first = next((found for found in problems if found.reason == "NameTaken"), problems[0] if problems else None)
     problem = {"reason": first.reason, "message": first.message} if first else {}
-    return {"changed": False, "references": dataclasses.asdict(resolver.found), "problem": problem, "kept": kept}
+    return {
+        "changed": False,
+        "references": dataclasses.asdict(resolver.found),
+        "problem": problem,
+        "specs": resolver.specs,
+        "leftover": resolver.leftover(params["unwanted"]),
+        "kept": kept,
+    }
 
 
 def main(make: Callable[..., AnsibleModule] = AnsibleModule) -> None:

@@ -14,6 +14,8 @@ description:
   - One process a namespace does that, which a Lease makes sure of. The hub session and the attempts of each task are
     kept in Secrets, so the next run goes on where this one ends, however it ends.
   - What a builder is, and its pod template, is read from the ConfigMaps that the role C(koji_builder) writes.
+  - Counters for Prometheus are kept in a file a namespace, in the folder E(KOJI_OPERATOR_METRICS_DIR); the program
+    C(koji-operator-metrics) serves them.
   - The API server is talked to directly, never through the proxy of the operator's runtime, which would make itself the
     owner of every pod.
 version_added: 0.1.0
@@ -57,6 +59,13 @@ options:
       - When another process has the Lease, it is waited for as long.
     type: float
     default: 300
+  turn:
+    description:
+      - After how many seconds to give way to namespaces that have builders and no scheduler, because the operator has
+        fewer workers than that. When many wait, runs are shorter, so that nobody waits for more than 100 s if possible.
+      - V(0) never gives way.
+    type: float
+    default: 0
   kubeconfig:
     description:
       - Path of a kubeconfig that names the API server itself.
@@ -75,6 +84,7 @@ EXAMPLES = r"""
   fedoraproject.koji.koji_task_pod:
     namespace: koji
     duration: 300
+    turn: 30
 
 - name: Show what would be done now
   fedoraproject.koji.koji_task_pod:
@@ -116,6 +126,11 @@ errors:
   type: dict
   returned: always
   sample: {"default": "HubUnreachable: https://koji-hub.koji.svc:8443/kojihub does not answer in time; ..."}
+gave_way_to:
+  description: Namespaces that this run ended early for.
+  type: list
+  elements: str
+  returned: always
 holder:
   description: Who has the Lease, if this run did not get it.
   type: str
@@ -145,10 +160,12 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 try:
     from ansible_collections.fedoraproject.koji.plugins.module_utils.lease import identity
+    from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.file import folder as metrics_folder
     from ansible_collections.fedoraproject.koji.plugins.module_utils.names import fullname
     from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.apiserver import ApiServer, connect
     from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import ClusterError
     from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.process import Outcome, Process
+    from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.turns import Namespaces, Turns
 
     IMPORT_ERROR = ""
 except ImportError:
@@ -170,15 +187,19 @@ def stopping() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGTERM, before)
 
 
-def schedule(cluster: ApiServer, process: Process, duration: float) -> tuple[Outcome, bool]:
+def schedule(cluster: ApiServer, process: Process, duration: float, turns: Turns | None) -> tuple[Outcome, bool]:
     """Run; -> what came of it, and whether it was a single tick."""
     if duration <= 0:
         cluster.sync()
         return process.once(), True
     cluster.start()
     try:
-        with stopping() as stopped:
-            return process.run(duration, stopped), False
+        with stopping() as stopped, turns.counted() if turns else contextlib.nullcontext(lambda: False) as over:
+            outcome = process.run(duration, lambda: stopped() or over())
+        if turns and turns.waiting:
+            outcome.gave_way_to = turns.waiting
+            process.note("WorkersShared", turns.message)
+        return outcome, False
     finally:
         cluster.stop()
 
@@ -205,6 +226,7 @@ def results(outcome: Outcome, *, single: bool) -> dict[str, Any]:
         "counts": dict(outcome.counts),
         "errors": outcome.errors,
         "holder": outcome.holder,
+        "gave_way_to": outcome.gave_way_to,
     }
     return {**returned, "actions": outcome.actions} if single else returned
 
@@ -213,8 +235,9 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     """Do what the arguments say; raises ClusterError."""
     params = module.params
     with tempfile.TemporaryDirectory(prefix="koji-task-pod-", dir=module.tmpdir) as folder:
-        cluster = ApiServer(connect(params["kubeconfig"], Path(folder) / "discovery.json"), params["namespace"])
-        process = Process(cluster, params["namespace"], identity())
+        client = connect(params["kubeconfig"], Path(folder) / "discovery.json")
+        cluster = ApiServer(client, params["namespace"])
+        process = Process(cluster, params["namespace"], identity(), metrics=metrics_folder(os.environ))
         if module.check_mode:
             cluster.sync()
             outcome = process.once(only=params["builder"] or "", check=True)
@@ -225,12 +248,17 @@ def work(module: AnsibleModule) -> dict[str, Any]:
                 left = {"pods_left": pods_left, "done": pods_left == 0 and session is None}
             changed = any(outcome.actions.values())
             return {"changed": changed, **results(outcome, single=True), **left}
-        if params["state"] == "drained":
-            outcome = drain(cluster, process, params["builder"])
-            left = {"pods_left": outcome.pods_left, "done": outcome.done}
-            return {"changed": any(outcome.actions.values()), **results(outcome, single=True), **left}
-        outcome, single = schedule(cluster, process, params["duration"])
-        return {"changed": outcome.ticks > 0, **results(outcome, single=single)}
+        try:
+            if params["state"] == "drained":
+                outcome = drain(cluster, process, params["builder"])
+                left = {"pods_left": outcome.pods_left, "done": outcome.done}
+                return {"changed": any(outcome.actions.values()), **results(outcome, single=True), **left}
+            turns = Turns(Namespaces(client, params["namespace"]), params["turn"]) if params["turn"] > 0 else None
+            outcome, single = schedule(cluster, process, params["duration"], turns)
+            return {"changed": outcome.ticks > 0, **results(outcome, single=single)}
+        finally:
+            for problem in process.metrics.problems:
+                module.warn(problem)
 
 
 def main() -> None:
@@ -241,6 +269,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["scheduled", "drained"], "default": "scheduled"},
             "builder": {"type": "str"},
             "duration": {"type": "float", "default": 300.0},
+            "turn": {"type": "float", "default": 0.0},
             "kubeconfig": {"type": "path"},
         },
         required_if=[("state", "drained", ["builder"])],

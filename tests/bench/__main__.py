@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import secrets
 import signal
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
 
     from tests.bench.runs import TimedRuns
     from tests.bench.setting import Kojid
+    from tests.e2e.faults.ledger import Ledger
     from tests.e2e.hub import Hub
     from tests.e2e.kube import Kube
+    from tests.e2e.operator import Operator
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 OUTPUT = CHECKOUT / "build" / "bench.json"
-PARTS = ("latency", "burst", "reconcile")
+PARTS = ("latency", "burst", "recovery", "load", "many", "reconcile")
 CYCLE = 15.0  # seconds: kojid's sleeptime, and so the time of one of its tasks with the pause before it
 KOJIDS = 3  # side by side, each with its share of the tasks: one alone would take ten minutes
 
@@ -42,6 +45,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tasks", type=int, default=40, help="tasks of each kind, one after another")
     parser.add_argument("--burst", type=int, default=60, help="tasks at once")
     parser.add_argument("--slots", type=int, default=10)
+    parser.add_argument("--load", type=int, default=300, help="tasks at once on 50 slots")
+    parser.add_argument("--faults", type=int, default=10, help="pods killed, and tasks cancelled")
     parser.add_argument("--reconciles", type=int, default=5, help="steady runs of each kind")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -83,6 +88,7 @@ class Bench:
     def run(self) -> int:
         """Measure all parts; exit code 1 if something that must hold doesn't."""
         from tests.bench import setting  # noqa: PLC0415
+        from tests.e2e.faults.ledger import Ledger  # noqa: PLC0415
         from tests.e2e.hub import deploy_hub  # noqa: PLC0415
 
         begin = time.monotonic()
@@ -94,14 +100,26 @@ class Bench:
             say(f"operator: {running.version}; namespace {namespace}; log {running.log}")
             hub = deploy_hub(self.kube, namespace, self.folder)
             setting.make_channel(hub.session(), setting.CHANNEL)
-            if {"latency", "burst"} & set(self.options.only):
-                kojids = setting.start_kojids(self.kube, hub, self.options.slots, KOJIDS)
+            parts = set(self.options.only)
+            if parts != {"reconcile"}:
                 setting.start_builder(self.kube, namespace, self.options.slots)
+            if {"latency", "burst"} & parts:
+                kojids = setting.start_kojids(self.kube, hub, self.options.slots, KOJIDS)
                 self._warm_up(hub, kojids)
                 self._part("latency", lambda: self._latency(hub, kojids, namespace))
                 self._part("burst", lambda: self._burst(hub, kojids[0], namespace))
                 for kojid in kojids:
                     self.kube.delete("Pod", kojid.name, namespace)
+            if {"recovery", "load", "many"} & parts:
+                self._warm_up(hub, [])
+                with contextlib.closing(Ledger(self.kube, namespace)) as ledger:
+                    ledger.install()
+                    self._part("recovery", lambda: self._recovery(hub, ledger, running))
+                    self._part("load", lambda: self._load(hub, ledger, namespace))
+                    self._part("many", lambda: self._many(hub, namespace))
+                    for task in ledger.unended():  # of a part that failed: its builder would wait for it
+                        hub.session().cancelTask(task)
+            if parts != {"reconcile"}:
                 self.kube.delete("KojiBuilder", setting.BUILDER, namespace, timeout=120)
             self._part("reconcile", lambda: self._reconcile(namespace))
         self.figures.write(OUTPUT)
@@ -118,6 +136,7 @@ class Bench:
         except Exception as error:  # noqa: BLE001 - the other parts' figures are still worth having
             self.failed = True
             say(f"{name} FAILED: {type(error).__name__}: {error}")
+        self.figures.write(OUTPUT)  # a later part may take its time, or be cut off
         say(f"{name}: {time.monotonic() - begin:.0f} s")
 
     def _warm_up(self, hub: Hub, kojids: list[Kojid]) -> None:
@@ -157,6 +176,37 @@ class Bench:
             self.figures.add("burst.operator", "s", tasks.at_once(hub, setting.CHANNEL, self.options.burst))
         self.figures.add("burst.pods_alive", "pods", [alive.most])
         self.figures.add("burst.kojid", "s", tasks.at_once(hub, kojid.channel, self.options.burst))
+
+    def _recovery(self, hub: Hub, ledger: Ledger, running: Operator) -> None:
+        """How long until things go on after what goes wrong."""
+        from tests.bench import setting  # noqa: PLC0415
+        from tests.bench.recovery import Recovery  # noqa: PLC0415
+
+        count = self.options.faults
+        measured = Recovery(self.kube, hub.session(), ledger, hub.namespace, setting.CHANNEL)
+        self.figures.add("recovery.pod_killed", "s", measured.freed_after_death(count))
+        self.figures.add("recovery.cancelled", "s", measured.gone_after_cancel(count))
+        self.figures.add("recovery.scheduler_killed", "s", measured.taken_after_scheduler(max(1, count // 3)))
+        self.figures.add("recovery.operator_killed", "s", measured.taken_after_operator(running, max(1, count // 5)))
+
+    def _load(self, hub: Hub, ledger: Ledger, namespace: str) -> None:
+        """The scheduling process with nothing to do, then with hundreds of tasks on 50 slots."""
+        from tests.bench import load  # noqa: PLC0415
+
+        load.measure(self.kube, hub, ledger, namespace, self.options.load, self.figures)
+
+    def _many(self, hub: Hub, namespace: str) -> None:
+        """Single tasks of one builder, alone in its namespace and then beside 19 others."""
+        from tests.bench import setting, tasks  # noqa: PLC0415
+
+        count = max(10, self.options.tasks // 2)
+        for who in ("alone", "of_20"):
+            if who == "of_20":
+                setting.start_neighbours(self.kube, namespace, 19)
+            found = tasks.one_after_another(hub, setting.CHANNEL, count, 1.0)
+            self.figures.add(f"task_open.{who}", "s", [one.opened for one in found])
+            self.figures.add(f"task_closed.{who}", "s", [one.closed for one in found])
+        setting.remove_neighbours(self.kube, namespace)
 
     def _reconcile(self, namespace: str) -> None:
         from tests.bench import reconcile, setting  # noqa: PLC0415

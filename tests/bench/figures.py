@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# Record -> what of it, and the most that it may be.
+LIMITS = {
+    "load.pods_alive": ("worst", 50.0),
+    "scheduler.memory.busy": ("worst", 250.0),
+    "recovery.pod_killed": ("p50", 3.0),
+    "recovery.cancelled": ("p50", 3.0),
+    "recovery.scheduler_killed": ("worst", 10.0),
+    "recovery.operator_killed": ("worst", 40.0),
+}
+
+
 @dataclass(frozen=True)
 class Record:
     """One line of bench.json."""
@@ -82,7 +93,14 @@ class Figures:
 
     def verdicts(self) -> list[Verdict]:
         """What must hold of the records that there are."""
-        return [*self._against("task_open", 0.15, 0.10), *self._closed(), *self._burst(), *self._reconcile()]
+        return [
+            *self._against("task_open", 0.15, 0.10),
+            *self._closed(),
+            *self._burst(),
+            *self._many(),
+            *self._limits(),
+            *self._reconcile(),
+        ]
 
     def _against(self, what: str, limit: float, aim: float) -> Iterable[Verdict]:
         ours, kojids = self.records.get(f"{what}.operator"), self.records.get(f"{what}.kojid")
@@ -101,6 +119,18 @@ class Figures:
         alive = self.records.get("burst.pods_alive")
         if alive:
             yield Verdict("burst: task pods alive", alive.max, 10)
+
+    def _many(self) -> Iterable[Verdict]:
+        for what in ("task_open", "task_closed"):
+            alone, crowd = self.records.get(f"{what}.alone"), self.records.get(f"{what}.of_20")
+            if alone and crowd:
+                yield Verdict(f"{what} p50 of 20 builders / of one", crowd.p50 / alone.p50, 1.3)
+
+    def _limits(self) -> Iterable[Verdict]:
+        for name, (what, limit) in LIMITS.items():
+            found = self.records.get(name)
+            if found:
+                yield Verdict(f"{name}, {what}", found.p50 if what == "p50" else found.max, limit)
 
     def _reconcile(self) -> Iterable[Verdict]:
         limits = {"writes": 0.0, "tasks": 12.0, "cpu": 3.0}

@@ -79,11 +79,30 @@ def operator(runs: TimedRuns) -> Iterator[Operator]:
         running.stop()
 
 
-def start_builder(kube: Kube, name: str, slots: int) -> None:
+def start_builder(kube: Kube, name: str, slots: int, builder: str = BUILDER, channel: str = CHANNEL) -> None:
     """A KojiBuilder with default settings but for its image, channel and slots, once it is ready."""
-    spec = {"image": IMAGE, "image_pull_policy": "IfNotPresent", "replicas": slots, "channels": [CHANNEL]}
-    kube.apply(resource("KojiBuilder", BUILDER, name, **spec))
-    kube.wait_condition("KojiBuilder", BUILDER, name, START)
+    spec = {"image": IMAGE, "image_pull_policy": "IfNotPresent", "replicas": slots, "channels": [channel]}
+    kube.apply(resource("KojiBuilder", builder, name, **spec))
+    kube.wait_condition("KojiBuilder", builder, name, START)
+
+
+def start_neighbours(kube: Kube, name: str, count: int) -> None:
+    """More KojiBuilders in the namespace, of other channels, once they are ready."""
+    names = [f"{BUILDER}-{number}" for number in range(1, count + 1)]
+    spec = {"image": IMAGE, "image_pull_policy": "IfNotPresent", "channels": [f"{CHANNEL}-others"]}
+    kube.apply([resource("KojiBuilder", one, name, **spec) for one in names])
+    for one in names:
+        kube.wait_condition("KojiBuilder", one, name, START)
+
+
+def remove_neighbours(kube: Kube, name: str) -> None:
+    """Delete them again, and wait until they are gone."""
+    others = [item["metadata"]["name"] for item in kube.find("KojiBuilder", name)]
+    others = [one for one in others if one.startswith(f"{BUILDER}-")]
+    for one in others:
+        kube.delete("KojiBuilder", one, name)
+    for one in others:
+        kube.wait_gone("KojiBuilder", one, name, START)
 
 
 def start_kojids(kube: Kube, hub: Hub, slots: int, count: int) -> list[Kojid]:
@@ -150,9 +169,16 @@ def make_channel(admin: koji.ClientSession, name: str) -> None:
 
 
 def steady_resources(name: str) -> list[dict[str, Any]]:
-    """One resource of each kind, with quantities in a spelling that the API server changes (1Gi, 500m)."""
+    """One resource of each kind, with values in a spelling that the API server changes (1Gi, 500m, TCP)."""
     quantities = {"requests": {"memory": "1024Mi", "cpu": "0.5"}, "limits": {"memory": "1024Mi", "cpu": "0.5"}}
-    builder = {"image": IMAGE, "image_pull_policy": "IfNotPresent", "resources": quantities, "channels": [CHANNEL]}
+    builder = {
+        "image": IMAGE,
+        "image_pull_policy": "IfNotPresent",
+        "resources": quantities,
+        "channels": [CHANNEL],
+        "pod_disruption_budget": {"maxUnavailable": 1},
+        "network_policy": {"egress": [{"ports": [{"port": 443}], "to": []}]},
+    }
     return [
         resource("KojiUser", "bench-steady-user", name, permissions=["repo"]),
         resource("KojiBuilder", "bench-steady", name, **builder),

@@ -44,14 +44,16 @@ def create(admin: koji.ClientSession, channel: str, count: int = 1) -> list[int]
     return [call.result for call in made]
 
 
-def wait_closed(session: koji.ClientSession, task_ids: Sequence[int], poll: float = 0.5) -> list[Timed]:
+def wait_closed(
+    session: koji.ClientSession, task_ids: Sequence[int], poll: float = 0.5, timeout: float = TIMEOUT
+) -> list[Timed]:
     """Wait until all tasks have ended. AssertionError if they don't, or not well."""
-    deadline = time.monotonic() + TIMEOUT
+    deadline = time.monotonic() + timeout
     while True:
         found = session.getTaskInfo(list(task_ids))
         if all(info["state"] in ENDED for info in found):
             return [Timed.of(info) for info in found]
-        assert time.monotonic() < deadline, f"tasks of {TIMEOUT} s ago are still open: {task_ids}"
+        assert time.monotonic() < deadline, f"tasks of {timeout:g} s ago are still open: {task_ids}"
         time.sleep(poll)
 
 
@@ -64,9 +66,9 @@ def one_after_another(hub: Hub, channel: str, count: int, longest_pause: float) 
     return found
 
 
-def at_once(hub: Hub, channel: str, count: int) -> list[float]:
+def at_once(hub: Hub, channel: str, count: int, timeout: float = TIMEOUT) -> list[float]:
     """`count` tasks at once: for each, the seconds from the first one's creation to its own end."""
     admin = hub.session()
-    timed = wait_closed(admin, create(admin, channel, count), poll=1)
+    timed = wait_closed(admin, create(admin, channel, count), poll=1, timeout=timeout)
     first = min(one.created_at for one in timed)
     return [one.created_at + one.closed - first for one in timed]

@@ -14,9 +14,12 @@ import pytest
 
 from tests.bench.audit import AuditLog, brief, role_writes
 from tests.bench.figures import Figures, percentile, record
+from tests.bench.load import per_task
 from tests.bench.pods import Alive
 from tests.bench.runs import TimedRuns
 from tests.bench.tasks import Timed
+from tests.bench.watching import Watched
+from tests.e2e.scheduling import Usage, usage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -175,3 +178,43 @@ def test_timed_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run.wall >= 0.2
     assert run.rss > 1
     assert timed.of("KojiUser", "ns", "other") == []
+
+
+def test_what_must_hold_of_many_and_of_recovery() -> None:
+    found = figures(
+        task_open__alone=[1.0], task_open__of_20=[1.4], task_closed__alone=[2.0], task_closed__of_20=[2.4],
+        load__pods_alive=[51.0], scheduler__memory__busy=[90.0, 251.0], scheduler__cpu__busy=[0.9],
+        recovery__pod_killed=[1.0, 2.9, 9.0], recovery__cancelled=[3.1], recovery__scheduler_killed=[4.0, 11.0],
+        recovery__operator_killed=[39.0],
+    )  # fmt: skip
+    assert {verdict.text: verdict.word for verdict in found.verdicts()} == {
+        "task_open p50 of 20 builders / of one": "FAILED",
+        "task_closed p50 of 20 builders / of one": "holds",
+        "load.pods_alive, worst": "FAILED",
+        "scheduler.memory.busy, worst": "FAILED",
+        "recovery.pod_killed, p50": "holds",
+        "recovery.cancelled, p50": "FAILED",
+        "recovery.scheduler_killed, worst": "FAILED",
+        "recovery.operator_killed, worst": "holds",
+    }
+
+
+def test_calls_for_each_task_without_the_jumps_of_resumed_sessions() -> None:
+    assert per_task((1000, 50), (1700, 1250), resumed=1, count=300) == (2.0, 4.0)
+
+
+def test_a_process_is_watched_until_the_next_one_follows() -> None:
+    seen = Watched()
+    seen.saw(7, 10.0, Usage(1.0, 80.0, 80.0))
+    seen.saw(7, 12.0, Usage(1.5, 90.0, 90.0))
+    seen.saw(8, 13.0, Usage(0.5, 70.0, 70.0))
+    seen.saw(8, 14.0, Usage(0.6, 71.0, 71.0))
+    assert seen.cpu == pytest.approx([0.25, 0.1])
+    assert seen.memory == [80.0, 90.0, 70.0, 71.0]
+    assert seen.processes == 2
+
+
+def test_own_usage() -> None:
+    used = usage(os.getpid())
+    assert used.cpu > 0
+    assert 1 < used.memory <= used.peak

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from contextlib import contextmanager, suppress
@@ -103,6 +104,17 @@ class Cluster:
             say(str(problem))
             return False
         return True
+
+    def restart(self, name: str) -> None:
+        """Kill one component and start it again, as a supervisor would; returns when the API answers."""
+        record = self.processes()[name]
+        if record is None or not record.alive():
+            raise ClusterError(f"cluster {self.name}: {name} does not run")
+        os.kill(record.pid, signal.SIGKILL)
+        while record.alive():
+            time.sleep(0.05)
+        self._start(name, programs.ensure())
+        self._wait(name, self.api_ready)
 
     def _write_files(self) -> None:
         places = self.places

@@ -16,7 +16,7 @@ from typing import Any
 
 from .certificates import Authority, Pair
 from .core import config
-from .manifests import HUB, Manifest, config_map, database, digest, hub, named, secret
+from .manifests import HUB, Manifest, config_map, database, digest, hub, named, secret, volume
 
 Apply = Callable[[list[Manifest]], None]
 ADMIN = "koji-admin"
@@ -95,10 +95,12 @@ def deploy(
     policies: dict[str, str] | None = None,
     authority: Authority | None = None,
     koji_claim: str | None = None,
+    database_claim: str | None = None,
     image: str = "localhost/devhub:dev",
     postgres_image: str = "localhost/postgres:dev",
 ) -> Deployed:
-    """Apply a hub to a namespace, which exists. hub_conf: options over FOR_TESTS; koji_claim: a PVC for /mnt/koji.
+    """Apply a hub to a namespace, which exists. hub_conf: options over FOR_TESTS; koji_claim: a PVC for /mnt/koji;
+    database_claim: a PVC for the database, which then outlives PostgreSQL's pod.
 
     With `authority` the Secrets of an earlier deployment stay; without, all are made anew."""
     made: list[Manifest] = []
@@ -106,14 +108,13 @@ def deploy(
         authority = Authority()
         made = [*certificates(namespace, authority), postgres_secret(namespace)]
     conf = config.render({**FOR_TESTS, **(hub_conf or {})}, policies)
-    volume: Manifest = {"persistentVolumeClaim": {"claimName": koji_claim}} if koji_claim else {"emptyDir": {}}
     checksum = digest(conf, authority.pair.certificate, image)
     kube_apply(
         [
             *made,
             config_map(HUB, namespace, {"hub.conf": conf}),
-            *database(namespace, postgres_image),
-            *hub(namespace, image, checksum, volume, ENVIRONMENT),
+            *database(namespace, postgres_image, volume(database_claim)),
+            *hub(namespace, image, checksum, volume(koji_claim), ENVIRONMENT),
         ]
     )
     base = f"https://{HUB}.{namespace}.svc:8443"

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""Faults that tests ask for: slow, down, error, a dropped connection; for some calls, some users, some times.
+"""Faults that tests ask for: slow, down, error, another answer, a dropped connection; for some calls, users, times.
 
-A rule is a map: kind (slow, down, error, drop), method (a glob, default *; calls inside a multicall count),
+A rule is a map: kind (slow, down, error, http, drop), method (a glob, default *; calls inside a multicall count),
 user (a name, default anyone), times (default: until cleared), skip (let so many go first), seconds (slow),
-code and message (error), when ("before" the call, the default, or "after" it has been done)."""
+code and message (error; http: a web page's status and text), when ("before" the call, the default, or "after" it)."""
 
 import fcntl
 import json
@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-KINDS = ("slow", "down", "error", "drop")
+KINDS = ("slow", "down", "error", "http", "drop")
 
 
 @dataclass

@@ -81,13 +81,18 @@ def empty(name: str) -> Manifest:
     return {"name": name, "emptyDir": {}}
 
 
+def volume(claim: str | None) -> Manifest:
+    """Return a volume's source: a PVC, or one that lasts as long as its pod."""
+    return {"persistentVolumeClaim": {"claimName": claim}} if claim else {"emptyDir": {}}
+
+
 def mount(name: str, path: str) -> Manifest:
     """Return where a volume appears, writable unless it is a Secret's or ConfigMap's."""
     return {"name": name, "mountPath": path}
 
 
-def database(namespace: str, image: str) -> list[Manifest]:
-    """Return PostgreSQL: its data last as long as its pod, and aren't synced to a disk."""
+def database(namespace: str, image: str, data: Manifest) -> list[Manifest]:
+    """Return PostgreSQL, its data on a volume; they aren't synced to a disk."""
     keys = ("POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD")
     container = {
         "image": image,
@@ -98,7 +103,7 @@ def database(namespace: str, image: str) -> list[Manifest]:
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
         "volumeMounts": [mount("data", "/var/lib/postgresql/data"), mount("tmp", "/tmp")],  # noqa: S108
     }
-    volumes = [empty("data"), empty("tmp")]
+    volumes = [{"name": "data"} | data, empty("tmp")]
     # The hub tries until it can connect: no need to wait for a probe's turn as well.
     return [
         service(DATABASE, namespace, 5432, before_ready=True),

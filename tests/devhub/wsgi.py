@@ -24,6 +24,14 @@ class Dropped(Exception):
     """The connection is to break without an answer."""
 
 
+class Replaced(Exception):
+    """A web server in front answers instead of the hub: status and text."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(status, text)
+        self.status, self.text = status, text
+
+
 class Application:
     """A WSGI application for one hub. Without `injection` there is no way to ask for faults."""
 
@@ -42,6 +50,8 @@ class Application:
             answer = self.answer(environ)
         except BadRequest as error:
             return self._send(start_response, "400 Bad Request", "text/plain", f"{error}\n".encode())
+        except Replaced as page:
+            return self._send(start_response, f"{page.status} Injected", "text/html", page.text.encode())
         except Dropped:
             # Less than was promised, and then the end of the connection.
             self._start(start_response, "200 OK", "text/xml", 1 << 20, ("Connection", "close"))
@@ -49,7 +59,7 @@ class Application:
         return self._send(start_response, "200 OK", "text/xml", answer.encode())
 
     def answer(self, environ: Mapping[str, Any]) -> str:
-        """Return the XML of the answer to a POST. Raises BadRequest, Dropped."""
+        """Return the XML of the answer to a POST. Raises BadRequest, Replaced, Dropped."""
         upload = environ.get("CONTENT_TYPE") == "application/octet-stream"
         body = None if upload else self._read(environ)
         rules = self._struck(environ, body)
@@ -98,7 +108,7 @@ class Application:
             context.tx.close()
 
     def _apply(self, rules: Iterable[Rule]) -> str | None:
-        """Do what the rules say; return the answer if they give one. Raises Dropped."""
+        """Do what the rules say; return the answer if they give one. Raises Replaced, Dropped."""
         for rule in rules:
             LOG.warning("injected: %s %s", rule.kind, rule.method)
             if rule.kind == "slow" and self.injection is not None:
@@ -107,6 +117,8 @@ class Application:
                 return dump_response(Fault(ServerOffline.code, "database outage"))
             elif rule.kind == "error":
                 return dump_response(Fault(rule.code, rule.message))
+            elif rule.kind == "http":
+                raise Replaced(rule.code, rule.message)
             elif rule.kind == "drop":
                 raise Dropped
         return None

@@ -18,15 +18,40 @@ from .kube import Json, Kube
 from .operator import CHECKOUT, Operator
 
 HINT = "run under `python -m tests.cluster exec -- pytest tests/e2e`, or set KUBECONFIG"
-DELETE_TIMEOUT = 60  # seconds; a namespace with finalizers in it
+DELETE_TIMEOUT = 120  # seconds; a namespace with finalizers in it
 _made: set[str] = set()  # this session's namespaces
 _REPORTED = ("KojiHub", "KojiWeb", "Kojira", "KojiBuilder", "KojiUser")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+# Who runs where (tests/shards.py): the first that fits; shard 2 has all that isn't named here. Faults mostly wait.
+SHARD = os.environ.get("KOJI_E2E_SHARD", "")
+SHARDS = {
+    "quiet": ("/test_many.py",),  # measures, and needs a machine that does nothing else
+    "1": (
+        *("/conformance/", "/test_cluster.py", "/test_local.py", "/test_crds.py"),
+        *("/faults/test_hub.py", "/faults/test_limits.py", "/faults/test_nodes.py"),
+    ),
+    "3": ("/faults/",),
+}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """First what needs the port or the resources that the session's operator holds to the end."""
-    alone = ("/conformance/", "/test_local.py", "/test_cluster.py")
-    items.sort(key=lambda item: not any(part in item.path.as_posix() for part in alone))
+    alone = ("/conformance/", "/test_local.py", "/test_cluster.py", "/test_many.py")
+    items.sort(key=lambda item: not is_in(item, alone))
+    if SHARD:
+        config.hook.pytest_deselected(items=[item for item in items if shard_of(item) != SHARD])
+        items[:] = [item for item in items if shard_of(item) == SHARD]
+
+
+def is_in(item: pytest.Item, parts: tuple[str, ...]) -> bool:
+    """Whether one of `parts` is in the test's path."""
+    return any(part in item.path.as_posix() for part in parts)
+
+
+def shard_of(item: pytest.Item) -> str:
+    """The one shard that a test belongs to."""
+    return next((name for name, parts in SHARDS.items() if is_in(item, parts)), "2")
 
 
 @pytest.fixture(scope="session")
@@ -55,14 +80,15 @@ def definitions(kube: Kube) -> None:
         for item in kube.apply(path.read_text("utf-8"))
     ]
     for item in applied:
-        kube.wait_condition("CustomResourceDefinition", item["metadata"]["name"], "", 30, "Established")
+        kube.wait_condition("CustomResourceDefinition", item["metadata"]["name"], "", 90, "Established")
 
 
 @pytest.fixture(scope="session")
 def operator(kube: Kube, definitions: None) -> Iterator[Operator]:
     """The project's operator over all namespaces; the real one with $ANSIBLE_OPERATOR."""
     # The periodic playbook needs a worker a namespace.
-    running = Operator(CHECKOUT, "operator", {"MAX_CONCURRENT_RECONCILES_CONFIGMAP_": "8"})
+    workers = {"MAX_CONCURRENT_RECONCILES_CONFIGMAP_": "8"}
+    running = Operator(CHECKOUT, f"operator-{SHARD}".strip("-"), workers)
     running.start()
     yield running
     # What still has a finalizer needs the operator to be deleted.

@@ -55,14 +55,16 @@ class Hub:
         return done.stdout
 
 
-def deploy_hub(kube: Kube, namespace: str, folder: Path, hub_conf: Mapping[str, Any] | None = None) -> Hub:
+def deploy_hub(
+    kube: Kube, namespace: str, folder: Path, hub_conf: Mapping[str, Any] | None = None, **options: Any
+) -> Hub:
     """Deploy a hub and wait until it serves its API; its CA and the admin's certificate are written to `folder`.
 
-    One that was deployed before keeps its CA and its password.
+    One that was deployed before keeps its CA and its password. `options`: more for tests.devhub.deploy.deploy.
     """
     there = kube.get("Secret", "koji-hub-ca-cert-key", namespace) and kube.secret(namespace, "koji-hub-ca-cert-key")
     authority = Authority.load(Pair(there["tls.crt"].decode(), there["tls.key"].decode())) if there else None
-    deployed = deploy(kube.apply_all, namespace, hub_conf, authority=authority)
+    deployed = deploy(kube.apply_all, namespace, hub_conf, authority=authority, **options)
     hub = Hub(namespace, deployed.url, folder / "ca.crt", folder / "admin.pem", deployed)
     hub.ca.write_bytes(kube.secret(namespace, "koji-hub-ca-cert")["ca.crt"])
     hub.admin_pem.touch(0o600)

@@ -5,6 +5,7 @@
 import base64
 import json
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -38,7 +39,9 @@ class Kube:
 
     def __init__(self) -> None:
         self.client = config.new_client_from_config()
-        self.dynamic = DynamicClient(self.client)
+        # What it finds out of a cluster it keeps in a file called after the address, which all test clusters share.
+        self._folder = tempfile.TemporaryDirectory(prefix="e2e-")
+        self.dynamic = DynamicClient(self.client, cache_file=f"{self._folder.name}/discovery.json")
 
     def resource(self, kind: str, api_version: str | None = None) -> Any:
         return self.dynamic.resources.get(kind=kind, api_version=api_version or _API_VERSIONS.get(kind, "v1"))

@@ -62,6 +62,12 @@ class Operator:
         """Return its temporary folder, for those who stop it by its id."""
         return self._folder
 
+    @property
+    def metrics(self) -> Path:
+        """Return the folder of its runs' metrics; AssertionError before it is started."""
+        assert self._folder is not None
+        return self._folder / "metrics"
+
     def start(self) -> None:
         """Start it and wait until its proxy answers. AssertionError if it can't."""
         _assert_free(PROXY_PORT)
@@ -112,6 +118,10 @@ class Operator:
             self._process.wait()
             self._process = None
         if self._folder is not None:
+            # A run's Ansible has a session of its own, and may outlive it.
+            for process in _with_environment(f"TMPDIR={self._folder}"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
@@ -133,7 +143,8 @@ class Operator:
 
     def _env(self) -> dict[str, Any]:
         path = f"{CHECKOUT}:{self._environ.get('PYTHONPATH', '')}".rstrip(":")
-        return {**self._environ, "PYTHONPATH": path, "TMPDIR": str(self._folder)}
+        metrics = {"KOJI_OPERATOR_METRICS_DIR": str(self.metrics)}
+        return {**self._environ, **metrics, "PYTHONPATH": path, "TMPDIR": str(self._folder)}
 
 
 def _listens(port: int) -> bool:
@@ -153,4 +164,14 @@ def _descendants(pid: int) -> list[int]:
         with contextlib.suppress(OSError):
             for child in map(int, children.read_text("ascii").split()):
                 found += [child, *_descendants(child)]
+    return found
+
+
+def _with_environment(entry: str) -> list[int]:
+    """Return the processes that were started with NAME=VALUE in their environment."""
+    found: list[int] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if entry.encode() in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
     return found

@@ -41,6 +41,14 @@ class Fail:
 
 
 @dataclass(frozen=True)
+class GiveUp:
+    """Fail an ASSIGNED task: its attempts are used up, and it was given back all the same."""
+
+    task_id: int
+    attempts: int
+
+
+@dataclass(frozen=True)
 class Refuse:
     """Refuse a task (host.refuseTask); soft: for a while, else for good."""
 
@@ -70,9 +78,10 @@ class Take:
 
 @dataclass(frozen=True)
 class Hold:
-    """Leave a task ASSIGNED: a slot is about to be free."""
+    """Leave a task ASSIGNED: a slot is about to be free. `surplus`: more than the hub was told that may come."""
 
     task_id: int
+    surplus: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +108,7 @@ class Pause:
     message: str
 
 
-Action = Revoke | Free | Fail | Refuse | Answer | Take | Hold | Delete | Keep | Pause
+Action = Revoke | Free | Fail | GiveUp | Refuse | Answer | Take | Hold | Delete | Keep | Pause
 
 
 def described(action: Action) -> dict[str, Any]:

@@ -5,14 +5,10 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
-import threading
-import time
 from typing import TYPE_CHECKING, Any
 
-import urllib3
 from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import BUILDER_LABEL, KIND
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kube import DIRECT_KUBECONFIG, SERVICE_ACCOUNT
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import API_VERSION
@@ -23,22 +19,17 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.clust
     NOT_FOUND,
     ClusterError,
 )
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.watched import TIMEOUT, Watched, translated
 from kubernetes import client as kubernetes_client
 from kubernetes import config as kubernetes_config
-from kubernetes import watch as kubernetes_watch
-from kubernetes.client.rest import ApiException
 from kubernetes.config import ConfigException
 from openshift.dynamic import DynamicClient
-from openshift.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-TIMEOUT = (5, 20)  # seconds to connect, to answer
-WATCH = 240  # seconds after which the server ends a watch
-WATCH_TIMEOUT = (5, WATCH + 15)
-RETRY = 1.0  # seconds between attempts to watch again
+WARNING = 500  # characters of an event's message
 
 
 def connect(kubeconfig: str | None, cache: Path) -> DynamicClient:
@@ -61,132 +52,8 @@ def connect(kubeconfig: str | None, cache: Path) -> DynamicClient:
     settings.retries = False  # every caller tries again in its next tick
     settings.proxy = None
     api = kubernetes_client.ApiClient(configuration=settings)
-    with _translated():
+    with translated():
         return DynamicClient(api, cache_file=str(cache))
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the client's errors into ClusterError."""
-    try:
-        yield
-    except (ApiException, DynamicApiError) as error:
-        reason, message = str(error.reason), str(error.reason)
-        with contextlib.suppress(ValueError, TypeError, AttributeError):
-            body = json.loads(error.body)
-            reason, message = body.get("reason") or reason, body.get("message") or message
-        raise ClusterError(int(error.status or 0), reason, message) from error
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise ClusterError(0, "Unreachable", f"the API server can't be reached: {error}") from error
-    except ResourceNotFoundError as error:
-        raise ClusterError(NOT_FOUND, "NotFound", str(error)) from error
-
-
-class Watched:
-    """Objects of one kind and selector, kept up to date by a thread. `changed(old, new)` hears of each change."""
-
-    def __init__(
-        self,
-        resource: Any,
-        namespace: str,
-        selector: str | None,
-        changed: Callable[[dict[str, Any] | None, dict[str, Any] | None], None],
-    ) -> None:
-        self._resource = resource
-        self._namespace = namespace
-        self._selector = selector
-        self._changed = changed
-        self._lock = threading.Lock()
-        self._items: dict[str, dict[str, Any]] = {}
-        self._written: dict[str, float] = {}  # name -> when we put it there ourselves (monotonic)
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def items(self) -> list[dict[str, Any]]:
-        """All objects."""
-        with self._lock:
-            return list(self._items.values())
-
-    def put(self, item: dict[str, Any]) -> None:
-        """Add what we have just made: the watch may be slower than the next tick."""
-        name = item["metadata"]["name"]
-        with self._lock:
-            self._written[name] = time.monotonic()
-            self._items.setdefault(name, item)
-
-    def relist(self) -> str:
-        """Read everything anew; give the resourceVersion to watch from."""
-        began = time.monotonic()
-        with _translated():
-            answer = json.loads(
-                self._resource.get(
-                    namespace=self._namespace, label_selector=self._selector, serialize=False, _request_timeout=TIMEOUT
-                ).data
-            )
-        fresh = {item["metadata"]["name"]: item for item in answer["items"]}
-        with self._lock:
-            # The list may be older than a pod that we made while it was on its way.
-            for name, when in list(self._written.items()):
-                if when >= began and name in self._items:
-                    fresh.setdefault(name, self._items[name])
-                elif when < began:
-                    del self._written[name]
-            old, self._items = self._items, fresh
-        for name in old.keys() | fresh.keys():
-            if old.get(name) != fresh.get(name):
-                self._changed(old.get(name), fresh.get(name))
-        return str(answer["metadata"]["resourceVersion"])
-
-    def start(self) -> None:
-        """List, then keep up in the background."""
-        version = self.relist()
-        name = f"watch-{self._resource.kind}"
-        self._thread = threading.Thread(target=self._run, args=(version,), name=name, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop keeping up; a daemon thread that still waits for the server's word does no harm."""
-        self._stop.set()
-
-    def _run(self, version: str) -> None:
-        while not self._stop.is_set():
-            try:
-                self._follow(version)
-            except ClusterError:
-                self._stop.wait(RETRY)
-            try:
-                version = self.relist()
-            except ClusterError:
-                self._stop.wait(RETRY)
-
-    def _follow(self, version: str) -> None:
-        stream = kubernetes_watch.Watch().stream(
-            functools.partial(self._resource.get, _request_timeout=WATCH_TIMEOUT),
-            namespace=self._namespace,
-            label_selector=self._selector,
-            resource_version=version,
-            serialize=False,
-            timeout_seconds=WATCH,
-        )
-        with _translated(), contextlib.closing(stream):
-            for event in stream:
-                if self._stop.is_set():
-                    return
-                if event:
-                    self._take(event["type"], event["raw_object"])
-
-    def _take(self, kind: str, item: dict[str, Any]) -> None:
-        name = item["metadata"]["name"]
-        with self._lock:
-            old = self._items.get(name)
-            if kind == "DELETED":
-                # One of the same name may be there again.
-                if old is not None and old["metadata"]["uid"] == item["metadata"]["uid"]:
-                    del self._items[name]
-                new = None
-            else:
-                self._items[name] = new = item
-        self._changed(old, new)
 
 
 def _wakes(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> bool:
@@ -209,7 +76,7 @@ class ApiServer:
         self.namespace = namespace
         self._dynamic = dynamic
         self._wake: Callable[[str], None] = lambda _builder: None
-        with _translated():
+        with translated():
             self._pods = self._kind("v1", "Pod")
             self._secrets = self._kind("v1", "Secret")
             self._events = self._kind("v1", "Event")
@@ -221,6 +88,7 @@ class ApiServer:
             Watched(maps, namespace, BUILDER_LABEL, self._settings_changed),
             Watched(self._builders, namespace, None, self._builder_changed),
         ]
+        self._gone: list[tuple[str, TaskPod]] = []  # builder, pod: ended and deleted, not yet asked for
         self._views: dict[str, TaskPod] = {}  # by uid and resourceVersion: parsing each pod in each tick would add up
 
     def _kind(self, api_version: str, kind: str) -> Any:
@@ -245,6 +113,10 @@ class ApiServer:
         self._wake = wake
 
     def _pod_changed(self, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
+        if new is None and old is not None:
+            pod = view(old)
+            if pod is not None and not pod.alive:
+                self._gone.append((old["metadata"]["labels"].get(BUILDER_LABEL, ""), pod))
         if _wakes(old, new):
             meta = (new or old or {})["metadata"]
             self._wake(meta["labels"].get(BUILDER_LABEL, ""))
@@ -271,6 +143,11 @@ class ApiServer:
         self._views = views
         return found
 
+    def vanished(self, builder: str) -> list[TaskPod]:
+        gone, self._gone = self._gone, []  # what comes in between is lost to the counters, nothing else
+        self._gone += [entry for entry in gone if entry[0] != builder]
+        return [pod for name, pod in gone if name == builder]
+
     def config_maps(self) -> list[dict[str, Any]]:
         return self._watches[1].items()
 
@@ -279,7 +156,7 @@ class ApiServer:
 
     def _get(self, resource: Any, name: str) -> dict[str, Any] | None:
         try:
-            with _translated():
+            with translated():
                 answer = resource.get(name=name, namespace=self.namespace, serialize=False, _request_timeout=TIMEOUT)
                 found: dict[str, Any] = json.loads(answer.data)
                 return found
@@ -289,7 +166,7 @@ class ApiServer:
             raise
 
     def _list(self, resource: Any, selector: str) -> list[dict[str, Any]]:
-        with _translated():
+        with translated():
             answer = resource.get(
                 namespace=self.namespace, label_selector=selector, serialize=False, _request_timeout=TIMEOUT
             )
@@ -297,7 +174,7 @@ class ApiServer:
             return items
 
     def _create(self, resource: Any, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        with _translated():
+        with translated():
             answer = resource.create(
                 body=dict(manifest), namespace=self.namespace, serialize=False, _request_timeout=TIMEOUT
             )
@@ -306,7 +183,7 @@ class ApiServer:
 
     def _delete(self, resource: Any, name: str, body: dict[str, Any] | None = None) -> None:
         try:
-            with _translated():
+            with translated():
                 resource.delete(
                     name=name, namespace=self.namespace, body=body, serialize=False, _request_timeout=TIMEOUT
                 )
@@ -317,7 +194,7 @@ class ApiServer:
 
     def _patch(self, resource: Any, name: str, body: Mapping[str, Any]) -> None:
         try:
-            with _translated():
+            with translated():
                 resource.patch(
                     body=dict(body),
                     name=name,
@@ -330,9 +207,10 @@ class ApiServer:
             if error.status != NOT_FOUND:
                 raise
 
-    def task_secrets(self, builder: str) -> set[str]:
+    def task_secrets(self, builder: str) -> dict[str, bool]:
         items = self._list(self._secrets, f"{BUILDER_LABEL}={builder},koji-task")
-        return {item["metadata"]["name"] for item in items}
+        metas = [item["metadata"] for item in items]
+        return {m["name"]: any(o["kind"] == "Pod" for o in m.get("ownerReferences", ())) for m in metas}
 
     def live_pods_of(self, task_id: int) -> list[TaskPod]:
         pods = [view(item) for item in self._list(self._pods, f"koji-task={task_id}")]
@@ -342,7 +220,7 @@ class ApiServer:
         return self._get(self._secrets, name)
 
     def apply_secret(self, manifest: Mapping[str, Any]) -> None:
-        with _translated():
+        with translated():
             self._secrets.server_side_apply(
                 body=dict(manifest),
                 namespace=self.namespace,
@@ -360,11 +238,39 @@ class ApiServer:
         self._watches[0].put(pod)
         return pod
 
+    def try_pod(self, manifest: Mapping[str, Any]) -> None:
+        with translated():
+            self._pods.create(
+                body=dict(manifest),
+                namespace=self.namespace,
+                dry_run="All",
+                serialize=False,
+                _request_timeout=TIMEOUT,
+            )
+
+    def pod_warning(self, uid: str) -> tuple[str, str]:
+        with contextlib.suppress(ClusterError), translated():
+            answer = self._events.get(
+                namespace=self.namespace,
+                field_selector=f"involvedObject.uid={uid},type=Warning",
+                serialize=False,
+                _request_timeout=TIMEOUT,
+            )
+            events = json.loads(answer.data)["items"]
+            if events:
+                newest = max(events, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+                return newest.get("reason") or "", (newest.get("message") or "").strip()[:WARNING]
+        return "", ""
+
     def get_pod(self, name: str) -> dict[str, Any] | None:
         return self._get(self._pods, name)
 
     def create_secret(self, manifest: Mapping[str, Any]) -> None:
         self._create(self._secrets, manifest)
+
+    def give_secret(self, name: str, pod: Mapping[str, Any]) -> None:
+        owner = {"apiVersion": "v1", "kind": "Pod", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
+        self._patch(self._secrets, name, {"metadata": {"ownerReferences": [owner]}})
 
     def delete_pod(self, name: str, uid: str, grace: int | None) -> None:
         body: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
@@ -376,7 +282,7 @@ class ApiServer:
         self._patch(self._pods, name, {"metadata": {"annotations": dict(notes)}})
 
     def pod_log(self, name: str, lines: int) -> str:
-        with contextlib.suppress(ClusterError), _translated():
+        with contextlib.suppress(ClusterError), translated():
             answer = self._dynamic.request(
                 "get",
                 f"/api/v1/namespaces/{self.namespace}/pods/{name}/log",
@@ -394,7 +300,7 @@ class ApiServer:
             "metadata": {"name": name, "namespace": self.namespace},
             "status": dict(status),
         }
-        with _translated():
+        with translated():
             self._builders.status.server_side_apply(
                 body=body,
                 name=name,
@@ -424,7 +330,7 @@ class ApiServer:
 
     def replace_lease(self, manifest: dict[str, Any]) -> dict[str, Any] | None:
         try:
-            with _translated():
+            with translated():
                 answer = self._leases.replace(
                     body=manifest, namespace=self.namespace, serialize=False, _request_timeout=(2, 3)
                 )

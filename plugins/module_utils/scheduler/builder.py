@@ -1,28 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""One builder's scheduler: its session, what it remembers, its ticks."""
+"""One builder's scheduler: what it remembers, its ticks."""
 
 from __future__ import annotations
 
-import base64
-import random
+import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import koji
-from ansible_collections.fedoraproject.koji.plugins.module_utils import sessions
-from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import BUILDER_LABEL, KIND, Settings
 from ansible_collections.fedoraproject.koji.plugins.module_utils.conditions import Condition
-from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HUB_ERRORS, HubAddress, HubError, explain
-from ansible_collections.fedoraproject.koji.plugins.module_utils.names import API_VERSION
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler import state as kept
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import Action, Hold
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import Cluster
+from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HUB_ERRORS, HubError
+from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.observer import Observer
+from ansible_collections.fedoraproject.koji.plugins.module_utils.pods import USER_NAMESPACES_FORBIDDEN, manifest
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import Action, Hold, Take
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import ClusterError
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import Connection, Surroundings
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.execute import Executor, Memory
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import CheckIn, Hub, task_states
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.leftovers import Leftovers
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.plan import (
+    CHECK_CLIENT_IP,
     AssignedTask,
     OpenTask,
     TaskState,
@@ -30,29 +29,21 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.plan 
     plan,
     strangers,
 )
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.rejection import QUOTA, REFUSALS, rejection
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.report import Reporter, stamp
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.slow import SlowStarts
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor as Pool
+    from collections.abc import Mapping
 
+    from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import Settings
     from ansible_collections.fedoraproject.koji.plugins.module_utils.pods import TaskPod
+    from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.state import State
 
+REACHES_HUB = 30.0  # seconds after which a pod that still runs has got through to the hub
+PROBE = {"id": 0, "method": "probe", "arch": "noarch"}  # a task that no hub has
 RETRY = (1.0, 2.0, 5.0, 10.0, 15.0)  # seconds between attempts to reach the hub
-FOREVER = float("inf")
-
-MakeAccess = Callable[[Settings, Cluster], sessions.HubAccess]
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a builder works with. `may_write` raises hub.Stop unless the Lease is ours."""
-
-    cluster: Cluster
-    make_access: MakeAccess
-    may_write: Callable[[], None]
-    pool: Pool
-    clock: Callable[[], float] = time.time
-    jitter: Callable[[], float] = random.random
+PROVEN = 10.0  # seconds after its creation that a running pod shows that its node lets it work
 
 
 @dataclass(frozen=True)
@@ -65,30 +56,6 @@ class Tick:
     pods_left: int = 0
 
 
-def certificate_access(settings: Settings, cluster: Cluster) -> sessions.HubAccess:
-    """Access by the Secrets that the ConfigMap names: ca.crt, and client.pem or tls.crt with tls.key."""
-    ca = _secret_texts(cluster, settings.ca_secret)
-    client = _secret_texts(cluster, settings.client_secret)
-    if "ca.crt" not in ca:
-        raise HubError("SecretIncomplete", f"Secret {settings.ca_secret} has no key ca.crt: it must hold the hub's CA")
-    pem = client.get("client.pem") or "\n".join(client.get(key, "") for key in ("tls.crt", "tls.key")).strip()
-    if not pem:
-        raise HubError(
-            "SecretIncomplete", f"Secret {settings.client_secret} has no key client.pem, nor tls.crt and tls.key"
-        )
-    # The next tick is the better retry: it knows what has happened meanwhile.
-    names = (f"Secret '{settings.ca_secret}'", f"Secret '{settings.client_secret}'")
-    return sessions.CertificateAccess(settings.hub_url, ca["ca.crt"], pem, names, timeout=(5, 20), max_retries=0)
-
-
-def _secret_texts(cluster: Cluster, name: str) -> dict[str, str]:
-    secret = cluster.get_secret(name)
-    if secret is None:
-        raise HubError("SecretMissing", f"Secret {name} does not exist")
-    # What isn't text is no PEM either; where it is, the hub's client says so.
-    return {key: base64.b64decode(value).decode(errors="replace") for key, value in (secret.get("data") or {}).items()}
-
-
 class Builder:
     """One KojiBuilder. Not thread-safe: one thread ticks it."""
 
@@ -97,19 +64,18 @@ class Builder:
         self.around = around
         self.cluster = around.cluster
         self.report = Reporter(around.cluster, settings.name)
+        self.observer = Observer(around.ledger, settings.name)
         self.memory = Memory()
-        self.state = kept.State()
-        self.removed = False  # its ConfigMap is gone
-        self.hub: Hub | None = None
-        self._access: sessions.HubAccess | None = None
-        self._sinfo: sessions.Sinfo | None = None
-        self._master = sessions.MasterSession(settings.user, self._save_session, around.clock)
-        self._loaded = False  # the Secret of an earlier run has been read
-        self._unsure = True  # a run or a call was cut off: subsessions may be left that no pod has
-        self._without_secret: frozenset[str] = frozenset()
+        self.slow = SlowStarts(around.cluster, settings.name)
+        self.leftovers = Leftovers(around.cluster, settings.name, around.clock)
+        self.connection = Connection(settings, around, self.observer.request)
+        self.complaint = ""  # why its ConfigMap can't be used; it goes on with the settings that it had
         self._lingering: dict[int, float] = {}
+        self._attempted: dict[int, int] = {}
         self._held: dict[int, float] = {}
         self._reported_slots = 0
+        self._reported_jobs = 0
+        self._surplus: frozenset[int] = frozenset()
         self._failures = 0
         self._retry_at = 0.0
         self._error: HubError | None = None
@@ -118,17 +84,20 @@ class Builder:
         """Go on with new settings; a new template deserves a new attempt."""
         if settings == self.settings:
             return
-        old, self.settings = self.settings, settings
+        self.settings = settings
+        self.connection.configure(settings)
         self.state.resume()
         self._retry_at = 0.0
-        if (old.hub_url, old.user, old.ca_secret, old.client_secret) != (
-            settings.hub_url,
-            settings.user,
-            settings.ca_secret,
-            settings.client_secret,
-        ):
-            self._disconnect()
-            self._master = sessions.MasterSession(settings.user, self._save_session, self.around.clock)
+
+    @property
+    def state(self) -> State:
+        """What is remembered from run to run."""
+        return self.connection.state
+
+    @property
+    def hub(self) -> Hub | None:
+        """The hub, while there is a session."""
+        return self.connection.hub
 
     # The CR
 
@@ -140,84 +109,7 @@ class Builder:
         return found
 
     def _leaving(self, resource: Mapping[str, Any] | None) -> bool:
-        return self.removed or resource is None or bool(resource["metadata"].get("deletionTimestamp"))
-
-    # The session and its Secret
-
-    def _save(self) -> None:
-        data = {"state.json": self.state.dump(self.around.clock())}
-        if self._sinfo is not None:
-            data["session.json"] = self._sinfo.dump()
-        owner = {"apiVersion": API_VERSION, "kind": KIND, "name": self.settings.name, "uid": self.settings.owner_uid}
-        self.cluster.apply_secret(
-            {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "type": "Opaque",
-                "metadata": {
-                    "name": self.settings.session_secret,
-                    "namespace": self.settings.namespace,
-                    "labels": {BUILDER_LABEL: self.settings.name},
-                    "ownerReferences": [owner],
-                },
-                "data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
-            }
-        )
-        self.state.dirty = False
-
-    def _save_session(self, sinfo: sessions.Sinfo) -> None:
-        self.around.may_write()
-        self._sinfo = sinfo
-        self._save()
-
-    def _load(self) -> None:
-        """Read the Secret of an earlier run."""
-        secret = self.cluster.get_secret(self.settings.session_secret) or {}
-        texts = {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
-        self._sinfo = sessions.load(texts.get("session.json"))
-        self.state = kept.load(texts.get("state.json"))
-
-    def _connect(self, *, leaving: bool) -> bool:
-        """Resume or make the session; False if there is none and none is to be made."""
-        if not self._loaded:
-            self._load()
-            self._loaded = True
-        if self._access is None:
-            self._access = self.around.make_access(self.settings, self.cluster)
-        self.around.may_write()
-        session = self._master.resume(self._access, self._sinfo) if self._sinfo is not None else None
-        if session is None:
-            if leaving:
-                return False  # a builder that is being deleted is never logged in for again
-            self.around.may_write()
-            session = self._master.start(self._access)
-        self.hub = Hub(session, self.around.may_write)
-        self.hub.identify()
-        return True
-
-    def _disconnect(self) -> None:
-        """Forget the client; the session stays on the hub."""
-        self.hub = None
-        if self._access is not None:
-            self._access.close()
-            self._access = None
-
-    def _inspect(self, hub: Hub, pods: list[TaskPod]) -> None:
-        """After a start, and after an answer that was lost: what was it in the middle of?"""
-        if not self._unsure:
-            return
-        secrets = self.cluster.task_secrets(self.settings.name)
-        self._without_secret = frozenset(pod.name for pod in pods if pod.phase == "Pending" and pod.name not in secrets)
-        # A pod that a killed run was just about to make would work with one of these.
-        claimed = {pod.subsession for pod in pods}
-        try:
-            children = hub.children()
-        except koji.AuthError:
-            raise
-        except koji.GenericError:
-            children = []  # a hub that does not say
-        self.memory.revoked |= hub.revoke([child for child in children if child not in claimed])
-        self._unsure = False
+        return resource is None or bool(resource["metadata"].get("deletionTimestamp"))
 
     # Ticks
 
@@ -226,65 +118,73 @@ class Builder:
         resource = self._resource()
         leaving = self._leaving(resource)
         now = self.around.clock()
+        self.observer.seen(now)
         if now < self._retry_at and self.hub is None:
             return Tick(error=self._error, pods_left=self._pods_left())
+        began = time.perf_counter()
         try:
             tick = self._tick(resource, now, leaving=leaving)
         except (HubError, *HUB_ERRORS) as error:
             tick = self._failed(error, now)
+        except ClusterError:
+            self.leftovers.unsure = True
+            raise
         else:
             self._failures, self._error = 0, None
         if resource is not None:
             self._say(resource, leaving=leaving)
+        self.observer.tick(time.perf_counter() - began)
+        if tick.drained:
+            self.observer.retire()
         return tick
 
     def _pods_left(self) -> int:
         return sum(pod.alive for pod in self.cluster.pods(self.settings.name))
 
     def _failed(self, error: BaseException, now: float) -> Tick:
-        self._unsure = True
+        self.leftovers.unsure = True
         if isinstance(error, (koji.SequenceError, koji.RetryError)) and self.hub is not None:
             # An answer was lost on the way. What the call did shows in the next tick.
-            self.hub = None
+            self.connection.hub = None
             return Tick(pods_left=self._pods_left())
-        self._disconnect()
+        self.connection.disconnect()
         # A session that was closed is replaced at once; a hub that is down is given time.
         gone = isinstance(error, koji.AuthError) and not isinstance(error, koji.AuthLockError) and self._failures == 0
         self._retry_at = now + (0.0 if gone else RETRY[min(self._failures, len(RETRY) - 1)])
         self._failures += 1
-        self._error = None if gone else self._explained(error)
+        self._error = None if gone else self.connection.explained(error)
         return Tick(error=self._error, pods_left=self._pods_left())
-
-    def _explained(self, error: BaseException) -> HubError:
-        try:
-            return explain(error, HubAddress(self.settings.hub_url, f"of Secret {self.settings.ca_secret}"))
-        except HubError as invalid:
-            return invalid
 
     def _tick(self, resource: Mapping[str, Any] | None, now: float, *, leaving: bool) -> Tick:
         self.around.may_write()
         if resource is not None:
             self.report.load(resource)
-        if self.hub is None and not self._connect(leaving=leaving):
+        if self.hub is None and not self.connection.connect(leaving=leaving):
             return self._leave_without_session()
         hub = self.hub
         assert hub is not None  # noqa: S101 (for mypy)
+        self.connection.keep()
         # Before the hub is asked: a pod that has ended by now, and whose task is still open THEN, has crashed.
-        pods = self.cluster.pods(self.settings.name)
-        self._inspect(hub, pods)
+        pods = self.slow.explained(self.cluster.pods(self.settings.name), now, self.settings.start_deadline)
+        self.leftovers.clean(hub, pods, self.memory)
+        self.observer.pods(pods)
         self._started(pods)
+        self._probe(pods, now)
         accepting, why_not = self._accepting(now, leaving=leaving)
         draining = leaving or self.settings.paused or self.settings.slots == 0
         self.state.drain(now if draining else None)
         slots = self._slots(pods) if accepting else 0
-        there = hub.check_in(
-            float(self.report.running), ready=accepting and slots > 0, maxjobs=slots + self.report.waiting
-        )
+        jobs = slots + self.report.waiting
+        there = hub.check_in(float(self.report.running), ready=accepting and slots > 0, maxjobs=jobs)
+        if self.settings.by_channel:
+            hub.learn_channels(task.channel_id for task in there.assigned)
         states = hub.states(strangers(there.open, pods))
         view = self._view(
-            (hub.session_id, hub.host_id), there, states, pods, now, slots=slots, accepting=accepting, why_not=why_not
-        )
-        actions = plan(view)
+            (hub.session_id, hub.host_id), there, states, pods, now, slots=slots, accepting=accepting, why_not=why_not,
+            jobs=max(jobs, self._reported_jobs),
+        )  # fmt: skip
+        view = replace(view, bound=self._bound(hub, view), dead=self.leftovers.dead)
+        self._reported_jobs = jobs
         executor = Executor(
             self.settings,
             hub,
@@ -292,12 +192,14 @@ class Builder:
             state=self.state,
             memory=self.memory,
             pool=self.around.pool,
-            save=self._save,
+            save=self.connection.save,
             clock=self.around.clock,
             jitter=self.around.jitter,
         )
-        for pod in pods:
-            executor.count(pod)
+        open_here = {task.id for task in there.open}
+        for pod in (*pods, *self.cluster.vanished(self.settings.name)):
+            executor.count(pod, open_here)
+        actions = plan(view)
         try:
             done = executor.run(actions)
         finally:
@@ -305,7 +207,7 @@ class Builder:
         self._remember(there, view, actions)
         if done.restart:
             self.state.resume()
-            self._disconnect()
+            self.connection.disconnect()
         left = sum(pod.alive for pod in pods)
         if leaving and not left and not there.open and not there.assigned:
             self._leave(hub, resource)
@@ -324,6 +226,38 @@ class Builder:
             return False, f"task pods do not start: {backoff.message or backoff.reason}"
         return True, ""
 
+    def _bound(self, hub: Hub, view: View) -> dict[int, str]:
+        """Subsessions that pods were denied although they are open, with the address that they are bound to."""
+        opened = {task.id for task in view.open}
+        denied = {pod.subsession for pod in view.pods if pod.outcome == "denied" and pod.task_id in opened}
+        if not denied:
+            return {}
+        try:
+            return {child: address for child, address in hub.children().items() if child in denied and address}
+        except koji.AuthError:
+            raise
+        except koji.GenericError:
+            return {}  # a hub that does not say
+
+    def _probe(self, pods: list[TaskPod], now: float) -> None:
+        """Ask the API server whether it would admit a pod now, before a task is taken for one."""
+        backoff = self.state.backoff
+        if backoff.reason not in REFUSALS or now < backoff.until or not self._accepting(now, leaving=False)[0]:
+            return
+        if self.settings.overrides and backoff.reason != QUOTA:
+            return  # it may have been an override's pod: one task at a time tries
+        try:
+            self.cluster.try_pod(manifest(self.settings, PROBE, 0, 0, 0))
+        except ClusterError as error:
+            reason, message = rejection(error, self.settings)
+            if reason not in REFUSALS:
+                raise
+            most = {"most": 1} if reason == QUOTA else {}
+            self.state.pause(reason, message, now, self.around.jitter(), **most)
+        else:
+            if backoff.reason != QUOTA or not any(pod.alive for pod in pods):
+                self.state.resume()
+
     def _slots(self, pods: list[TaskPod]) -> int:
         """Slots to offer. After start-up trouble one pod at a time tries whether it is over."""
         if not self.state.backoff.step:
@@ -333,9 +267,24 @@ class Builder:
     def _started(self, pods: list[TaskPod]) -> None:
         """End a backoff when a pod made after it began has started; creationTimestamp has whole seconds."""
         backoff = self.state.backoff
-        if backoff.step and any(
-            pod.phase != "Pending" and not pod.never_ran and pod.created + 1 >= backoff.until for pod in pods
-        ):
+        if not backoff.step:
+            return
+        now = self.around.clock()
+        new = [pod for pod in pods if pod.phase != "Pending" and not pod.never_ran and pod.created + 1 >= backoff.until]
+        if backoff.reason == QUOTA:
+            # One that fits says nothing of the next one.
+            over = sum(pod.alive for pod in pods) >= self.settings.slots
+        elif backoff.reason == CHECK_CLIENT_IP:
+            # Starting is not what they can't.
+            over = any(
+                pod.outcome in ("closed", "failed") or (pod.alive and now - pod.created > REACHES_HUB) for pod in new
+            )
+        elif backoff.reason == USER_NAMESPACES_FORBIDDEN:
+            # A runner that its node forbids to work says so within a second or two of starting.
+            over = any(not pod.alive or now - pod.created >= PROVEN for pod in new)
+        else:
+            over = bool(new)
+        if over:
             self.state.resume()
 
     def _view(
@@ -349,6 +298,7 @@ class Builder:
         slots: int,
         accepting: bool,
         why_not: str,
+        jobs: int = sys.maxsize,
     ) -> View:
         present = {pod.subsession for pod in pods}
         orphaned = {
@@ -363,6 +313,7 @@ class Builder:
             host_id=ids[1],
             slots=slots,
             reported_slots=self._reported_slots,
+            reported_jobs=jobs,
             accepting=accepting,
             why_not=why_not,
             task_attempts=self.settings.task_attempts,
@@ -376,12 +327,14 @@ class Builder:
             states=states,
             lingering=self._lingering,
             held=self._held,
+            surplus=self._surplus,
             revoked=frozenset(self.memory.revoked),
             orphaned=orphaned,
-            without_secret=self._without_secret,
+            attempted=self._attempted,
         )
 
     def _count(self, executor: Executor, resource: Mapping[str, Any] | None, now: float) -> None:
+        self.observer.done(executor.done)
         self.report.counters.update(executor.done.counts)
         for reason, message in executor.done.notes if resource is not None else ():
             self.report.note(resource or {}, reason, message, now)
@@ -390,30 +343,41 @@ class Builder:
         pods, now = view.pods, view.now
         uids = {pod.uid for pod in pods}
         self.memory.counted &= uids
-        self.memory.given_back &= {(pod.task_id, pod.attempt) for pod in pods}
         self.memory.deleted = {uid: when for uid, when in self.memory.deleted.items() if uid in uids}
-        held = {action.task_id for action in actions if isinstance(action, Hold)}
+        held = {action.task_id: action.surplus for action in actions if isinstance(action, Hold)}
         self._held = {task: self._held.get(task, now) for task in held}
+        self._surplus = frozenset(task for task, surplus in held.items() if surplus)
         self._lingering = {task: self._lingering.get(task, now) for task in view.states}
         present = {pod.subsession: pod.task_id for pod in pods if pod.subsession is not None}
         ours = {s: t for s, t in present.items() if s not in self.memory.revoked}
         self.memory.seen = {**{s: t for s, t in self.memory.seen.items() if s not in self.memory.revoked}, **ours}
         self.memory.revoked &= present.keys() | self.memory.seen.keys()
-        self._without_secret &= {pod.name for pod in pods}
+        here = {task.id: self._attempted.get(task.id, 0) for task in there.open}
+        here |= {action.task_id: action.attempt for action in actions if isinstance(action, Take)}
+        for pod in pods:
+            if pod.task_id in here:
+                here[pod.task_id] = max(here[pod.task_id], pod.attempt)
+        self._attempted = here
         self._reported_slots = view.slots
         self.report.waiting = sum(task.waiting for task in there.open)
         self.report.running = len(there.open) - self.report.waiting
         self.report.slots = view.slots
         self.report.last_check_in = now
+        self.observer.checked_in(
+            slots=view.slots,
+            running=self.report.running,
+            waiting=self.report.waiting,
+            assigned=len(there.assigned),
+            now=now,
+        )
 
     # Leaving
 
     def _leave(self, hub: Hub, resource: Mapping[str, Any] | None) -> None:
         """Nothing runs any more: close the session on the hub, then forget it."""
+        self.leftovers.close_strays(hub, -1.0)
         hub.logout()
-        self.cluster.delete_secret(self.settings.session_secret)
-        self._disconnect()
-        self._sinfo = None
+        self.connection.forget()
         if resource is not None:
             self.report.note(
                 resource, "Drained", "all tasks have ended; the hub session is closed", self.around.clock()
@@ -426,8 +390,7 @@ class Builder:
             if pod.deleting is None:
                 self.cluster.delete_pod(pod.name, pod.uid, 1)
         if not pods:
-            self.cluster.delete_secret(self.settings.session_secret)
-            self._disconnect()
+            self.connection.forget()
         return Tick(drained=not pods, pods_left=len(pods))
 
     # What people see
@@ -437,6 +400,8 @@ class Builder:
         condition = self._condition(now, leaving=leaving)
         if self._error is not None:
             self.report.note(resource, self._error.reason, self._error.message, now)
+        backoff = self.state.backoff.reason if now < self.state.backoff.until else ""
+        self.observer.says(condition, backoff, resource)
         self.report.write(resource, condition, now)
 
     def _condition(self, now: float, *, leaving: bool) -> Condition:
@@ -447,6 +412,9 @@ class Builder:
             return Condition(
                 "Scheduling", status=False, reason="Draining", message="no new tasks; running ones may end"
             )
+        if self.complaint:
+            message = f"{self.complaint}; until it can, the settings before hold"
+            return Condition("Scheduling", status=False, reason="SettingsInvalid", message=message)
         if self.settings.paused or self.settings.slots == 0:
             why = "spec.paused is true" if self.settings.paused else "there are no replicas"
             return Condition("Scheduling", status=False, reason="Paused", message=f"no new tasks: {why}")
@@ -459,9 +427,9 @@ class Builder:
 
     def peek(self) -> Tick:
         """What a tick would do, by anonymous reads alone: nothing is written, to the hub or the cluster."""
-        self._load()
+        self.connection.load()
         try:
-            access = self.around.make_access(self.settings, self.cluster)
+            access = self.connection.access()
         except HubError as error:
             return Tick(error=error, pods_left=self._pods_left())
         now = self.around.clock()
@@ -478,7 +446,7 @@ class Builder:
             assigned = [AssignedTask(t["id"], t["method"]) for t in tasks if t["state"] == wanted[1]]
             accepting, why_not = self._accepting(now, leaving=self._leaving(self._resource()))
             view = self._view(
-                (self._sinfo.id if self._sinfo else 0, host["id"]),
+                (self.connection.sinfo.id if self.connection.sinfo else 0, host["id"]),
                 CheckIn(opened, assigned),
                 task_states(session, strangers(opened, pods)),
                 pods,
@@ -489,6 +457,6 @@ class Builder:
             )
             return Tick(plan(view), pods_left=self._pods_left())
         except (HubError, *HUB_ERRORS) as error:
-            return Tick(error=self._explained(error), pods_left=self._pods_left())
+            return Tick(error=self.connection.explained(error), pods_left=self._pods_left())
         finally:
-            access.close()
+            self.connection.disconnect()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils.lease import LeaseStore
@@ -28,8 +29,16 @@ class ClusterError(Exception):
 
     @property
     def quota(self) -> bool:
-        """Whether a ResourceQuota is used up: later it may work."""
-        return self.status == FORBIDDEN and "exceeded quota" in self.message
+        """Whether a ResourceQuota is used up, or so new that nobody has counted yet: later it may work."""
+        return self.status == FORBIDDEN and any(
+            words in self.message for words in ("exceeded quota", "status unknown for quota")
+        )
+
+    @property
+    def pod_security_level(self) -> str:
+        """The Pod Security level that the namespace enforces and the pod does not fit; '' if it is not that."""
+        found = re.search(r'violates PodSecurity "(privileged|baseline|restricted):', self.message)
+        return found[1] if found and self.status == FORBIDDEN else ""
 
     @property
     def template(self) -> bool:
@@ -49,8 +58,11 @@ class Cluster(LeaseStore, Protocol):
     def builders(self) -> dict[str, dict[str, Any]]:
         """KojiBuilders by name, from the cache."""
 
-    def task_secrets(self, builder: str) -> set[str]:
-        """Names of a builder's task Secrets, asked now."""
+    def vanished(self, builder: str) -> list[TaskPod]:
+        """Pods that ended and were gone before anybody looked, as they were last seen; each is given once."""
+
+    def task_secrets(self, builder: str) -> dict[str, bool]:
+        """A builder's task Secrets, asked now: name -> whether it belongs to its pod already."""
 
     def live_pods_of(self, task_id: int) -> list[TaskPod]:
         """A task's pods, asked now."""
@@ -67,11 +79,20 @@ class Cluster(LeaseStore, Protocol):
     def create_pod(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Create it; ClusterError 409 if the name is taken."""
 
+    def try_pod(self, manifest: Mapping[str, Any]) -> None:
+        """Ask whether it would be admitted (dryRun); ClusterError if not."""
+
+    def pod_warning(self, uid: str) -> tuple[str, str]:
+        """Reason and message of the newest Warning event about a pod; ('', '') if there is none."""
+
     def get_pod(self, name: str) -> dict[str, Any] | None:
         """A pod, asked now, or None."""
 
     def create_secret(self, manifest: Mapping[str, Any]) -> None:
         """Create it; ClusterError 409 if the name is taken."""
+
+    def give_secret(self, name: str, pod: Mapping[str, Any]) -> None:
+        """Make a pod the owner of a Secret; one that is not there is no error."""
 
     def delete_pod(self, name: str, uid: str, grace: int | None) -> None:
         """Delete this very pod; one that is not there is no error."""

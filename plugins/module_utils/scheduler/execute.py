@@ -16,6 +16,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actio
     Delete,
     Fail,
     Free,
+    GiveUp,
     Keep,
     Pause,
     Refuse,
@@ -27,9 +28,10 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.clust
     Cluster,
     ClusterError,
 )
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.rejection import QUOTA, rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
     from concurrent.futures import Executor as Pool
 
     from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import Settings
@@ -52,7 +54,7 @@ class Memory:
     seen: dict[int, int] = field(default_factory=dict)  # subsession -> task id, of all pods made or met
     deleted: dict[str, float] = field(default_factory=dict)  # pod uid -> when it was asked for
     counted: set[str] = field(default_factory=set)  # uids of pods that are in the counters
-    given_back: set[tuple[int, int]] = field(default_factory=set)  # task id, attempt: by the runner, and counted
+    unsure: bool = False  # a call to the cluster failed half-way: Secrets may be left that no pod has
 
 
 @dataclass
@@ -60,15 +62,25 @@ class Done:
     """What came of a tick's actions."""
 
     counts: Counter[str] = field(default_factory=Counter)  # taken, closed, failed, freed
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)  # the same and refused, by reason
+    ended: Counter[tuple[str, str]] = field(default_factory=Counter)  # pods: outcome, reason of crashed ones
+    opened: list[tuple[Mapping[str, Any], int]] = field(default_factory=list)  # task as host.openTask gave it, attempt
     notes: list[tuple[str, str]] = field(default_factory=list)  # (reason, message) of events
     restart: bool = False
+
+    def tally(self, what: str, reason: str = "", number: int = 1) -> None:
+        """Count tasks; a refused one was never ours, and is not in the status."""
+        if number:
+            self.reasons[what, reason] += number
+        if what != "refused":
+            self.counts[what] += number
 
 
 @dataclass(frozen=True)
 class _NotStarted:
     opened: Opened
     error: ClusterError
-    pod: Mapping[str, Any] | None = None
+    secret: str = ""  # the one that was made, or may have been
 
 
 def _only(kind: type[A], actions: Iterable[Action]) -> list[A]:
@@ -109,21 +121,24 @@ class Executor:
         self.clock = clock
         self.jitter = jitter
         self.done = Done()
+        self._pausing = False  # in this tick
 
     def run(self, actions: Sequence[Action]) -> Done:
         """Do everything. Raises what the ports raise; the next tick sees what is left to do."""
         unsafe = self._revoke(_only(Revoke, actions))
         for pause in _only(Pause, actions)[:1]:
-            self._pause(pause.reason, pause.message)
+            self.pause(pause.reason, pause.message)
         # The fence: a task is given away only after its old subsession is closed for certain.
         self._release([a for a in actions if isinstance(a, (Free, Fail, Refuse)) and a.task_id not in unsafe])
         for answer in _only(Answer, actions):
             self._answer(answer)
-        self._take(_only(Take, actions))
+        for hopeless in _only(GiveUp, actions):
+            self._give_up(hopeless)
+        self._take([take for take in _only(Take, actions) if take.task_id not in unsafe])
         for action in actions:
             if isinstance(action, Delete):
                 self._delete(action)
-            elif isinstance(action, Keep):
+            elif isinstance(action, Keep) and action.pod.task_id not in unsafe:  # a kept pod is not looked at again
                 self._keep(action.pod)
         if self.state.dirty:
             self.save()
@@ -138,19 +153,27 @@ class Executor:
         self.memory.revoked |= closed
         return {action.task_id for action in revokes if action.subsession not in closed}
 
-    def _pause(self, reason: str, message: str) -> None:
-        self.state.pause(reason, message, self.clock(), self.jitter())
+    def pause(self, reason: str, message: str) -> None:
+        """Back off, and say so."""
+        self._pausing = True
+        # Whether the quota has room again is asked for without a task: soon, then.
+        most = {"most": 1} if reason == QUOTA else {}
+        self.state.pause(reason, message, self.clock(), self.jitter(), **most)
         self._note(reason, f"task pods do not start: {message or reason}")
 
     def _release(self, actions: Sequence[Free | Fail | Refuse]) -> None:
-        free: list[int] = []
+        free: dict[int, str] = {}  # task id -> why
         fail: dict[int, str] = {}
+        why: dict[int, str] = {}  # of the failed ones
         refuse: dict[int, tuple[bool, str]] = {}
         now = self.clock()
         for action in actions:
             if isinstance(action, Fail):
                 fail[action.task_id] = self._obituary(action)
-                self.state.ended(action.task_id, action.pod.attempt, counted=True, now=now)
+                why[action.task_id] = action.pod.reason
+                self.memory.counted.add(action.pod.uid)
+                self.done.ended[action.pod.outcome, action.pod.reason] += 1
+                self.state.ended(action.task_id, action.pod.attempt, counted=True, now=now, story=story(action.pod))
                 self._note(
                     "TaskPodFailed",
                     f"task {action.task_id} failed after {action.attempts} attempts: {story(action.pod)}",
@@ -158,25 +181,39 @@ class Executor:
             elif isinstance(action, Refuse):
                 refuse[action.task_id] = (action.soft, action.message)
                 if action.opened:
-                    free.append(action.task_id)  # hubs that refuse ASSIGNED tasks only
-                    self.state.ended(action.task_id, action.attempt, counted=True, now=now)
+                    free[action.task_id] = "Refused"  # hubs that refuse ASSIGNED tasks only
+                    self.state.ended(action.task_id, action.attempt, counted=True, now=now, story=action.message)
                     self._note("TaskRefused", f"task {action.task_id}: {action.message}")
             elif not (action.confirm and self.cluster.live_pods_of(action.task_id)):
-                free.append(action.task_id)
+                free[action.task_id] = action.reason
                 if action.attempt:
-                    self.state.ended(action.task_id, action.attempt, counted=action.counted, now=now)
+                    how = f"{action.reason} {action.message}".strip()
+                    self.state.ended(action.task_id, action.attempt, counted=action.counted, now=now, story=how)
                 self._note(
                     "TaskFreed", f"task {action.task_id} is given back ({action.reason}): {action.message}".rstrip(": ")
                 )
         if self.state.dirty:
             self.save()  # before the hub hands the task out again: the count must survive us
-        problems = self.hub.release(free, fail, refuse)
+        problems = self.hub.release(list(free), fail, refuse, pausing=self._pausing)
         for task_id in fail:
             if task_id not in problems:
                 self.state.forget(task_id)
-        self.done.counts["failed"] += sum(task_id not in problems for task_id in fail)
-        again = {a.task_id for a in actions if isinstance(a, Free) and (a.task_id, a.attempt) in self.memory.given_back}
-        self.done.counts["freed"] += sum(task_id not in problems and task_id not in again for task_id in free)
+                self.done.tally("failed", why[task_id])
+        self._count_released(free, refuse, problems)
+
+    def _count_released(
+        self,
+        free: Mapping[int, str],
+        refuse: Mapping[int, tuple[bool, str]],
+        problems: Mapping[int, str],
+    ) -> None:
+        for task_id, (soft, _message) in refuse.items():
+            # Of an opened one the second call, freeTasks, may be what did not work.
+            if task_id not in problems or task_id in free:
+                self.done.tally("refused", "soft" if soft else "hard")
+        for task_id, reason in free.items():
+            if task_id not in problems:
+                self.done.tally("freed", reason)
 
     def _obituary(self, action: Fail) -> str:
         """The result of a task whose pods kept dying, for the packager."""
@@ -186,6 +223,20 @@ class Executor:
         )
         log = self.cluster.pod_log(action.pod.name, LOG_LINES).strip()
         return f"{text}\nLast lines of its log:\n{log}" if log else text
+
+    def _give_up(self, action: GiveUp) -> None:
+        """Fail a task that comes back again and again, such as one that always fills its disk and is then evicted."""
+        task = self.hub.open_here(action.task_id)
+        if task is None:
+            return
+        known = self.state.attempts.get(action.task_id)
+        how = f"; the last one: {known.story}" if known and known.story else ""
+        message = f"all {action.attempts} attempts that count ended without a result{how}"
+        self.hub.release([], {action.task_id: message}, {})
+        self.state.forget(action.task_id)
+        self._note("TaskPodFailed", f"task {action.task_id} failed: {message}")
+        self.done.tally("taken")
+        self.done.tally("failed", "AttemptsUsedUp")
 
     # Tasks for the daemon
 
@@ -199,11 +250,11 @@ class Executor:
             value = self._daemon(action.method, args)
         except koji.GenericError as error:
             self.hub.release([], {action.task_id: str(error)}, {})
-            self.done.counts["failed"] += 1
+            self.done.tally("failed", "DaemonTask")
         else:
             self.hub.close(action.task_id, value)
-            self.done.counts["closed"] += 1
-        self.done.counts["taken"] += 1
+            self.done.tally("closed")
+        self.done.tally("taken")
 
     def _daemon(self, method: str, args: Sequence[Any]) -> object:
         """What koji.tasks' RestartTask, RestartVerifyTask and ShutdownTask would answer."""
@@ -237,28 +288,45 @@ class Executor:
         self.memory.seen.update({int((one.sinfo or {})["session-id"]): one.task["id"] for one in ready})
         self.hub.may_write()  # nobody else can have looked at these tasks yet
         starts = [self.pool.submit(self._start, one, attempts[one.task["id"]]) for one in ready]
-        failures = [failure for start in starts if (failure := start.result()) is not None]
-        self.done.counts["taken"] += len(opened)
+        ended = [start.result() for start in starts]
+        # Now that all pods are on their way.
+        for giving in [self.pool.submit(self._give_secret, pod) for pod in ended if not isinstance(pod, _NotStarted)]:
+            giving.result()
+        self.done.tally("taken", number=len(opened))
+        self.done.opened += [(one.task, attempts[one.task["id"]]) for one in ready]
+        failures = [failure for failure in ended if isinstance(failure, _NotStarted)]
         self._give_back(failures, [one.task["id"] for one in opened if one.sinfo is None])
 
-    def _start(self, opened: Opened, attempt: int) -> _NotStarted | None:
-        """Make pod, then Secret: the pod's name is the fence, and the Secret is there before the kubelet looks."""
+    def _start(self, opened: Opened, attempt: int) -> Mapping[str, Any] | _NotStarted:
+        """Make Secret, then pod: a kubelet that looks for the Secret too early looks again a second later only. Either
+        name is a fence.
+        """
         task, sinfo = opened.task, opened.sinfo or {}
-        pod: Mapping[str, Any] | None = None
+        secret = ""
         try:
             for number in range(attempt, attempt + NAMES_TRIED):
-                pod = self._make_pod(task, number, int(sinfo["session-id"]))
-                if pod is not None:
-                    self._make_secret(pods.secret(self.settings, pod, task, number, sinfo))
-                    return None
+                self.hub.may_write()
+                secret = pods.pod_name(task["id"], number)
+                if self._make_secret(pods.secret(self.settings, task, number, sinfo)):
+                    pod = self._make_pod(task, number, int(sinfo["session-id"]))
+                    if pod is not None:
+                        return pod
+                    self.cluster.delete_secret(secret)
         except ClusterError as error:
-            return _NotStarted(opened, error, pod)
+            return _NotStarted(opened, error, secret)
         taken = f"pods {pods.pod_name(task['id'], attempt)} and following exist"
         return _NotStarted(opened, ClusterError(CONFLICT, "NameTaken", taken))
 
+    def _give_secret(self, pod: Mapping[str, Any]) -> None:
+        try:
+            self.cluster.give_secret(pod["metadata"]["name"], pod)
+        except ClusterError:
+            self.memory.unsure = True  # the next tick does it
+
     def _make_pod(self, task: Mapping[str, Any], attempt: int, subsession: int) -> Mapping[str, Any] | None:
         """The pod, or None if another one has the name."""
-        wanted = pods.manifest(self.settings, task, attempt, subsession, self.hub.session_id)
+        channel = self.hub.channel(task.get("channel_id"))
+        wanted = pods.manifest(self.settings, task, attempt, subsession, self.hub.session_id, channel=channel)
         try:
             return self.cluster.create_pod(wanted)
         except ClusterError as error:
@@ -273,15 +341,20 @@ class Executor:
                 raise
             return None
 
-    def _make_secret(self, manifest: Mapping[str, Any]) -> None:
+    def _make_secret(self, manifest: Mapping[str, Any]) -> bool:
+        """Make it; False if another pod has the name."""
+        name = manifest["metadata"]["name"]
         try:
             self.cluster.create_secret(manifest)
         except ClusterError as error:
             if error.status != CONFLICT:
                 raise
-            # Of an earlier pod of this name, which is gone; garbage collection is slower than we are.
-            self.cluster.delete_secret(manifest["metadata"]["name"])
+            if self.cluster.get_pod(name) is not None:
+                return False
+            # Of an earlier pod of this name; garbage collection is slower than we are.
+            self.cluster.delete_secret(name)
             self.cluster.create_secret(manifest)
+        return True
 
     def _give_back(self, failures: Sequence[_NotStarted], without_session: Sequence[int]) -> None:
         if not failures and not without_session:
@@ -289,17 +362,19 @@ class Executor:
         revokes = [Revoke(int((f.opened.sinfo or {})["session-id"]), f.opened.task["id"]) for f in failures]
         unsafe = self._revoke(revokes)
         task_ids = [f.opened.task["id"] for f in failures if f.opened.task["id"] not in unsafe] + list(without_session)
+        reason = ""
         if failures:
             error = failures[0].error
-            reason = "QuotaExceeded" if error.quota else "PodRejected" if error.template else error.reason
-            self._pause(reason, error.message)
+            reason, message = rejection(error, self.settings)
+            self.pause(reason, message)
             self.save()
-        self.hub.release(task_ids, {}, {})
-        self.done.counts["freed"] += len(task_ids)
+        self.hub.release(task_ids, {}, {}, pausing=self._pausing)
+        self.done.tally("freed", reason, len(task_ids) - len(without_session))
+        self.done.tally("freed", "NoSubsession", len(without_session))
+        self.memory.unsure = True  # until the Secrets are gone, and the pod whose making was not answered
         for failure in failures:
-            if failure.pod is not None:
-                meta = failure.pod["metadata"]
-                self.cluster.delete_pod(meta["name"], meta["uid"], 1)
+            if failure.secret and failure.error.status != 0:
+                self.cluster.delete_secret(failure.secret)
 
     # Pods
 
@@ -319,14 +394,23 @@ class Executor:
         self.cluster.delete_secret(pod.name)
         self.cluster.annotate_pod(pod.name, {pods.RECORDED: pod.outcome})
 
-    def count(self, pod: TaskPod) -> None:
-        """Count how a pod's task ended, once; a runner that was told to stop gave its task back by itself."""
-        if pod.alive or pod.recorded or pod.uid in self.memory.counted:
+    def count(self, pod: TaskPod, open_here: Container[int]) -> None:
+        """Count how a pod's task ended, once; a runner that was told to stop gave its task back by itself.
+
+        While the task is open here, whatever the pod says has not happened: it crashed.
+        """
+        if pod.alive or pod.recorded or pod.uid in self.memory.counted or pod.task_id in open_here:
             return
         self.memory.counted.add(pod.uid)
+        self.done.ended[pod.outcome, pod.reason if pod.outcome == "crashed" else ""] += 1
+        known = self.state.attempts.get(pod.task_id)
+        if known is not None and pod.attempt <= known.last:
+            return  # we have given its task back, or failed it
         if pod.outcome in ("closed", "failed"):
-            self.done.counts[pod.outcome] += 1
+            self.done.tally(pod.outcome, "TaskFailed" if pod.outcome == "failed" else "")
             self.state.forget(pod.task_id)
         elif pod.outcome == "freed":
-            self.done.counts["freed"] += 1
-            self.memory.given_back.add((pod.task_id, pod.attempt))
+            self.done.tally("freed", "GivenBack")
+            # Also an attempt that does not count has used up its number. One that was at fault had the time to give its
+            # task back, but the next one would end in the same way.
+            self.state.ended(pod.task_id, pod.attempt, counted=pod.own_fault, now=self.clock(), story=story(pod))

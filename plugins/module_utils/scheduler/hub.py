@@ -71,6 +71,9 @@ class Hub:
         self.session = session
         self.may_write = may_write
         self.host_id = 0
+        # Load and data of the last check-in.
+        self._said: tuple[float, dict[str, Any]] = (0.0, {"methods": [], "maxjobs": 1})
+        self._channels: dict[int | None, str] = {}
 
     @property
     def session_id(self) -> int:
@@ -88,16 +91,32 @@ class Hub:
         with self.session.multicall(strict=True) as calls:
             opened = calls.host.getHostTasks()
             # maxjobs 0 would count as unset (15): never sent.
-            calls.host.updateHost(load, ready, data={"methods": [], "maxjobs": max(1, maxjobs)})
+            self._said = (load, {"methods": [], "maxjobs": max(1, maxjobs)})
+            calls.host.updateHost(load, ready, data=self._said[1])
             assigned = calls.host.getTasks()
         return CheckIn(
             [OpenTask(task["id"], bool(task["waiting"])) for task in opened.result],
-            [AssignedTask(task["id"], task["method"]) for task in assigned.result if self._ours(task)],
+            [
+                AssignedTask(task["id"], task["method"], task.get("channel_id"))
+                for task in assigned.result
+                if self._ours(task)
+            ],
         )
 
     def _ours(self, task: Mapping[str, Any]) -> bool:
         # host.openTask also opens FREE tasks, past scheduler and channel: only ASSIGNED ones of ours get there.
         return bool(task["state"] == koji.TASK_STATES["ASSIGNED"] and task["host_id"] == self.host_id)
+
+    def learn_channels(self, channel_ids: Iterable[int | None]) -> None:
+        """Ask for the channels' names if one of them is not known; the hub seldom gets new ones."""
+        unknown = set(channel_ids) - self._channels.keys()
+        if unknown:
+            names = {channel["id"]: channel["name"] for channel in self.session.listChannels()}
+            self._channels = {**dict.fromkeys(unknown, ""), **names}
+
+    def channel(self, channel_id: int | None) -> str:
+        """The name of a channel that has been learnt, else ''."""
+        return self._channels.get(channel_id, "")
 
     def states(self, task_ids: Iterable[int]) -> dict[int, TaskState]:
         """Where tasks are now."""
@@ -112,21 +131,60 @@ class Hub:
             done = {subsession: calls.logoutChild(subsession) for subsession in subsessions}
         return {subsession for subsession, call in done.items() if _failure(call) is None}
 
-    def children(self) -> list[int]:
-        """Subsessions of this session that are still open. Hubs tell a user about their own sessions."""
+    def children(self) -> dict[int, str]:
+        """Subsessions of this session that are open, with the address that each is bound to ("" if the hub does not
+        check addresses).
+        """
+        return {
+            one["id"]: "" if one.get("hostip") in (None, "-") else str(one["hostip"])
+            for one in self._sessions()
+            if one.get("master") == self.session_id
+        }
+
+    def strays(self, idle: float) -> tuple[list[int], bool]:
+        """Other sessions of this user that nobody has used for `idle` seconds, and whether there are younger ones."""
+        sessions = self._sessions()
+        # By the hub's own clock: the call that asked has just used our session.
+        now = next((one.get("update_ts") or 0.0 for one in sessions if one["id"] == self.session_id), 0.0)
+        others = [one for one in sessions if self.session_id not in (one["id"], one.get("master"))]
+        strays = [one["id"] for one in others if now - (one.get("update_ts") or now) > idle]
+        return strays, len(strays) < len(others)
+
+    def _sessions(self) -> list[Mapping[str, Any]]:
+        """Live sessions of this user; a hub tells a user about their own."""
         self.may_write()
         user = self.session.getLoggedInUser()
-        sessions = self.session.getSessionInfo(details=True, user_id=user["id"])
-        return [one["id"] for one in sessions if one.get("master") == self.session_id]
+        sessions: list[Mapping[str, Any]] = self.session.getSessionInfo(details=True, user_id=user["id"])
+        return sessions
+
+    def close_strays(self, strays: Sequence[int]) -> None:
+        """Close other sessions of this user."""
+        if not strays:
+            return
+        self.may_write()
+        with self.session.multicall() as calls:
+            for stray in strays:
+                calls.logout(stray)
 
     def release(
-        self, free: Sequence[int], fail: Mapping[int, str], refuse: Mapping[int, tuple[bool, str]]
+        self,
+        free: Sequence[int],
+        fail: Mapping[int, str],
+        refuse: Mapping[int, tuple[bool, str]],
+        *,
+        pausing: bool = False,
     ) -> dict[int, str]:
-        """Give tasks back, fail them with a message, refuse them (soft, message); what did not work, per task."""
+        """Give tasks back, fail them with a message, refuse them (soft, message); what did not work, per task.
+
+        `pausing`: this host is not ready from now on. Else the hub, driven by another host's check-in, might assign it
+        the same task once more before its own next one, and the refusal would keep it away for SoftRefusalTimeout.
+        """
         if not (free or fail or refuse):
             return {}
         self.may_write()
         with self.session.multicall() as calls:
+            if pausing:
+                calls.host.updateHost(self._said[0], False, data=self._said[1])
             pending: list[tuple[int, Any]] = [
                 (task_id, calls.host.refuseTask(task_id, soft=soft, msg=message))
                 for task_id, (soft, message) in refuse.items()

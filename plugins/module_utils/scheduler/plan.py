@@ -15,6 +15,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actio
     Delete,
     Fail,
     Free,
+    GiveUp,
     Hold,
     Keep,
     Pause,
@@ -35,7 +36,8 @@ ENDED = frozenset({koji.TASK_STATES["CLOSED"], koji.TASK_STATES["FAILED"]})
 
 LINGER = 30.0  # seconds that a pod may go on after its task has ended
 HOLD = 60.0  # seconds that a task may stay ASSIGNED for want of a slot; the hub's AssignTimeout is 300
-SECRET_MISSING = Trouble("SecretMissing", "the pod was made, but the scheduler was killed before its Secret")
+CHECK_CLIENT_IP = "CheckClientIP"
+SECRET_MISSING = Trouble("SecretMissing", "its Secret was deleted before it started")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class AssignedTask:
 
     id: int
     method: str
+    channel_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class View:
     host_id: int
     slots: int  # usable now; 0 when there is none to be had
     reported_slots: int  # what the hub was told last, and assigned on the strength of
+    reported_jobs: int  # the same as maxjobs, the larger one of this check-in and the last
     accepting: bool
     why_not: str  # why it takes no tasks, if so
     task_attempts: int
@@ -84,9 +88,12 @@ class View:
     states: Mapping[int, TaskState] = field(default_factory=dict)
     lingering: Mapping[int, float] = field(default_factory=dict)  # task id -> since when it is not open any more
     held: Mapping[int, float] = field(default_factory=dict)  # task id -> since when it is held
+    surplus: frozenset[int] = frozenset()  # held ones that the hub's scheduler can't have assigned: a person did
     revoked: frozenset[int] = frozenset()  # subsessions that are closed for certain
     orphaned: Mapping[int, int] = field(default_factory=dict)  # subsession -> task id, of pods that have vanished
-    without_secret: frozenset[str] = frozenset()  # pods whose Secret was never made
+    dead: frozenset[int] = frozenset()  # pods' subsessions that the hub has ended by itself
+    bound: Mapping[int, str] = field(default_factory=dict)  # denied, but open subsessions -> address they are bound to
+    attempted: Mapping[int, int] = field(default_factory=dict)  # task id -> attempt of its newest pod, perhaps gone
 
 
 def plan(view: View) -> list[Action]:
@@ -190,8 +197,9 @@ class _Plan:
         pod = self.newest.get(task.id)
         if pod is None:
             message = "no pod runs it: it was deleted, or the scheduler was killed before making one"
-            self.releases.append(Free(task.id, "NoPod", message, confirm=True))
-        elif pod.session != self.view.session:
+            attempt = self.view.attempted.get(task.id, 0)
+            self.releases.append(Free(task.id, "NoPod", message, attempt=attempt, confirm=True))
+        elif pod.session != self.view.session or (pod.alive and pod.subsession in self.view.dead):
             self._drop_carrier(pod, "SessionLost", "the builder's hub session was replaced, and with it the pod's")
         elif not pod.alive:
             self._ended(pod)
@@ -211,8 +219,6 @@ class _Plan:
 
     def _running(self, pod: TaskPod) -> None:
         trouble = pod.overdue(self.view.now, self.view.start_deadline)
-        if trouble is None and pod.name in self.view.without_secret:
-            trouble = SECRET_MISSING
         if trouble is not None:
             self._drop_carrier(pod, trouble.reason, trouble.message)
             if trouble is not SECRET_MISSING:
@@ -225,9 +231,17 @@ class _Plan:
         """Its pod has ended, and the hub still waits for it."""
         self._revoke(pod)
         known = self.view.attempts.get(pod.task_id, Attempts(0, 0, 0.0))
-        counts = not pod.disrupted and not pod.never_ran and pod.outcome not in ("freed", "canceled")
+        stopped = pod.outcome in ("freed", "canceled") and not pod.own_fault
+        counts = not pod.disrupted and not pod.never_ran and not stopped
         counted = known.counted + (counts and pod.attempt > known.last)
-        if pod.never_ran:
+        if pod.outcome == "denied" and (address := self.view.bound.get(pod.subsession or 0)):
+            message = (
+                f"the hub accepts a session from the address of its login only ({address}), and task pods call from "
+                "others: set CheckClientIP = False in hub.conf, or let task pods leave by that address"
+            )
+            self.releases.append(Free(pod.task_id, CHECK_CLIENT_IP, message, attempt=pod.attempt))
+            self.rest.append(Pause(CHECK_CLIENT_IP, message))
+        elif pod.never_ran:
             self.releases.append(Free(pod.task_id, pod.reason, pod.message, attempt=pod.attempt))
             self.rest.append(Pause(pod.reason, pod.message))
         elif pod.outcome == "refused" and counted < self.view.task_attempts:
@@ -248,6 +262,10 @@ class _Plan:
         busy = {pod.task_id for pod in alive}
         used = sum(pod.task_id not in waiting for pod in alive)
         shrunk = self.view.slots < self.view.reported_slots
+        fresh = [task.id for task in self.view.assigned if task.id not in self.view.held]
+        # A task that ended while the hub was asked counts once too often: a surplus is believed the second time.
+        over = len(self.view.open) + len(self.view.assigned) - self.view.reported_jobs
+        surplus = set(fresh[-over:]) if over > 0 else set()
         actions: list[Action] = []
         for task in self.view.assigned:
             since = self.view.held.get(task.id, self.view.now)
@@ -255,16 +273,22 @@ class _Plan:
                 actions.append(Answer(task.id, task.method))
             elif not self.view.accepting:
                 actions.append(Refuse(task.id, self.view.why_not))
+            elif self._counted(task.id) >= self.view.task_attempts:
+                actions.append(GiveUp(task.id, self._counted(task.id)))
             elif task.id not in busy and used < self.view.slots:
                 actions.append(Take(task.id, task.method, self._next_attempt(task.id)))
                 used += 1
-            elif (shrunk and used >= self.view.slots) or self.view.now - since > HOLD:
+            elif (shrunk and used >= self.view.slots) or task.id in self.view.surplus or self.view.now - since > HOLD:
                 actions.append(Refuse(task.id, "no free slot"))
             else:
                 # A pod about to end, or a parent that has just woken up, has the slot: a refusal would keep the
                 # task away from this host for SoftRefusalTimeout (900 s).
-                actions.append(Hold(task.id))
+                actions.append(Hold(task.id, surplus=task.id in surplus))
         return actions
+
+    def _counted(self, task_id: int) -> int:
+        known = self.view.attempts.get(task_id)
+        return known.counted if known else 0
 
     def _next_attempt(self, task_id: int) -> int:
         known = self.view.attempts.get(task_id)

@@ -15,25 +15,28 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import Settings, SettingsError, parse
 from ansible_collections.fedoraproject.koji.plugins.module_utils.conditions import Condition
 from ansible_collections.fedoraproject.koji.plugins.module_utils.lease import RENEW, Lease
+from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.keeper import Keeper
+from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.observer import Observer
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import described
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import (
-    Builder,
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import Builder, Tick
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import Cluster, ClusterError
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import (
     MakeAccess,
     Surroundings,
-    Tick,
     certificate_access,
 )
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import Cluster, ClusterError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import Stop
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.report import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
 # A little more than the hub's RunInterval (1): at 1.00 every other tick would come a moment too early for it.
 PERIOD = 1.03  # seconds between regular ticks
 SPACING = 0.05  # seconds at least between a tick and one that a pod asked for
 SYNC = 1.0  # seconds between looks at which builders there are
+LISTEN = 0.25  # seconds between looks at whether to stop
 JOIN = 45.0  # seconds that builders have to end their ticks: a hub call has 20, and may be followed by another
 WORKERS = 4  # threads that make pods, for all builders together; more only delays each pod's Secret
 
@@ -49,6 +52,7 @@ class Outcome:
     actions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     holder: str = ""  # who has the Lease, if we did not get it
+    gave_way_to: list[str] = field(default_factory=list)  # namespaces that waited for a worker
     pods_left: int = 0
     done: bool = False
 
@@ -62,17 +66,15 @@ class _Runner:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._settings: Settings | None = None
-        self._removed = False
         self.finished = False
         self.ticks = 0
         self._thread = threading.Thread(target=self._run, name=f"builder-{builder.settings.name}", daemon=True)
         self._thread.start()
 
-    def update(self, settings: Settings | None) -> None:
-        """Give it new settings; None: its ConfigMap is gone."""
-        if settings is None:
-            self._removed = True
-        elif settings != self._settings:
+    def update(self, settings: Settings) -> None:
+        """Give it new settings."""
+        self.builder.complaint = ""
+        if settings != self._settings:
             self._settings = settings
             self._wake.set()
 
@@ -109,7 +111,6 @@ class _Runner:
     def _tick(self) -> None:
         if self._settings is not None:
             self.builder.configure(self._settings)
-        self.builder.removed = self._removed
         name = self.builder.settings.name
         try:
             tick = self.builder.tick()
@@ -130,13 +131,19 @@ class Process:
     """The scheduler of a namespace."""
 
     def __init__(
-        self, cluster: Cluster, namespace: str, holder: str, make_access: MakeAccess = certificate_access
+        self,
+        cluster: Cluster,
+        namespace: str,
+        holder: str,
+        make_access: MakeAccess = certificate_access,
+        metrics: Path | None = None,
     ) -> None:
         self.cluster = cluster
         self.namespace = namespace
         self.lease = Lease(cluster, holder)
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="pods")
-        self._around = Surroundings(cluster, make_access, self._may_write, self._pool)
+        self.metrics = Keeper(namespace, metrics)
+        self._around = Surroundings(cluster, make_access, self._may_write, self._pool, ledger=self.metrics.ledger)
         self._runners: dict[str, _Runner] = {}
         self._gone: set[str] = set()  # uids of CRs that have been drained
         self._complaints: dict[str, Reporter] = {}
@@ -167,6 +174,10 @@ class Process:
         LOG.warning("%s", error)
         if resource is None or not self.lease.held():
             return
+        Observer(self.metrics.ledger, owner).unusable(time.time())
+        if owner in self._runners:
+            self._runners[owner].builder.complaint = str(error)
+            return
         reporter = self._complaints.setdefault(owner, Reporter(self.cluster, owner))
         condition = Condition("Scheduling", status=False, reason="SettingsInvalid", message=str(error))
         reporter.write(resource, condition, time.time())
@@ -176,6 +187,8 @@ class Process:
         outcome = Outcome()
         if not check and not self._wait_for_lease(time.monotonic(), outcome):
             return outcome
+        if not check:
+            self.metrics.begin()
         try:
             for settings in self._settings(outcome):
                 if only and settings.name != only:
@@ -184,6 +197,7 @@ class Process:
                 self._one(builder, outcome, check=check)
         finally:
             if not check:
+                self._write_metrics(last=True)
                 self.lease.release()
             self._pool.shutdown(wait=False, cancel_futures=True)
         return outcome
@@ -225,6 +239,13 @@ class Process:
                 return False
             time.sleep(min(0.5, max(0.0, until - time.monotonic())))
 
+    def note(self, reason: str, message: str) -> None:
+        """An Event on each builder, after a run."""
+        resources = self.cluster.builders()
+        for name, runner in self._runners.items():
+            if name in resources:
+                runner.builder.report.note(resources[name], reason, message, time.time())
+
     # Many ticks
 
     def run(self, duration: float, stopped: Callable[[], bool] = lambda: False) -> Outcome:
@@ -234,6 +255,7 @@ class Process:
         self.cluster.subscribe(self._wake)
         try:
             if self._wait_for_lease(until, outcome):
+                self.metrics.begin()
                 self._loop(until, stopped)
         finally:
             self._finish(outcome)
@@ -258,7 +280,16 @@ class Process:
                 sync = now + SYNC
                 if self.lease.held():
                     self._sync()
-            self._changed.wait(max(0.0, min(renew, sync, until) - time.monotonic()))
+            self._write_metrics()
+            self._changed.wait(max(0.0, min(renew, sync, until, now + LISTEN) - time.monotonic()))
+
+    def _write_metrics(self, *, last: bool = False) -> None:
+        if not self.lease.held():
+            return  # another process writes the file now
+        if last:
+            self.metrics.end()
+        else:
+            self.metrics.keep()
 
     def _renew(self) -> None:
         try:
@@ -271,15 +302,13 @@ class Process:
         wanted = {settings.name: settings for settings in self._settings() if settings.owner_uid not in self._gone}
         for name, settings in wanted.items():
             runner = self._runners.get(name)
-            if runner is not None and runner.builder.settings.owner_uid != settings.owner_uid:
-                runner.update(None)  # the CR was deleted and created again: first one, then the other
-            elif runner is None:
+            if runner is None:
                 self._runners[name] = _Runner(Builder(settings, self._around), self.lease)
-            else:
+            elif runner.builder.settings.owner_uid == settings.owner_uid:
                 runner.update(settings)
+            # Else the CR was deleted and created again: first the one is drained, then the other begins.
+        # One whose ConfigMap is gone or unreadable goes on as long as there is its CR: the role makes it anew.
         for name, runner in list(self._runners.items()):
-            if name not in wanted:
-                runner.update(None)
             if runner.finished:
                 self._gone.add(runner.builder.settings.owner_uid)
                 self._ended.append(runner.builder)
@@ -293,6 +322,7 @@ class Process:
         until = time.monotonic() + JOIN
         while not self._all_ended(runners) and time.monotonic() < until:
             self._renew()
+        self._write_metrics(last=True)
         self.lease.release()
         self._pool.shutdown(wait=False, cancel_futures=True)
         outcome.ticks = sum(runner.ticks for runner in runners)

@@ -11,16 +11,20 @@ from typing import Any
 
 KEEP_ATTEMPTS = 7 * 86400.0  # seconds; a task freed here may have gone to another host for good
 MAX_ATTEMPTS_KEPT = 1000  # a Secret holds 1 MiB
+STORY = 300  # characters kept of how an attempt ended
 STEPS = (0.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)  # seconds
 
 
 @dataclass(frozen=True)
 class Attempts:
-    """One task's attempts: the highest number that has ended, how many of them count, when that was."""
+    """One task's attempts: the highest number that has ended, how many of them count, when that was, and how the last
+    that counts ended.
+    """
 
     last: int
     counted: int
     time: float
+    story: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,21 +46,26 @@ class State:
     drain_since: float | None = None
     dirty: bool = False
 
-    def ended(self, task_id: int, attempt: int, *, counted: bool, now: float) -> None:
+    def ended(self, task_id: int, attempt: int, *, counted: bool, now: float, story: str = "") -> None:
         """Note that an attempt has ended; noting the same one again changes nothing."""
         old = self.attempts.get(task_id, Attempts(0, 0, now))
         if attempt <= old.last:
             return
-        self.attempts[task_id] = Attempts(attempt, old.counted + counted, now)
+        self.attempts[task_id] = Attempts(attempt, old.counted + counted, now, story[:STORY] if counted else old.story)
         self.dirty = True
 
     def forget(self, task_id: int) -> None:
         """Drop a task that has ended on the hub; written with the next change."""
         self.attempts.pop(task_id, None)
 
-    def pause(self, reason: str, message: str, now: float, jitter: float) -> None:
-        """Back off by one more step; jitter in [0, 1) adds up to a quarter."""
-        step = min(self.backoff.step + 1, len(STEPS) - 1)
+    def pause(self, reason: str, message: str, now: float, jitter: float, most: int = len(STEPS) - 1) -> None:
+        """Back off by one more step, up to step `most`; jitter in [0, 1) adds up to a quarter.
+
+        Several pods that were started at once and can't are one failure.
+        """
+        if self.backoff.step and now < self.backoff.until:
+            return
+        step = min(self.backoff.step + 1, most)
         self.backoff = Backoff(step, now + STEPS[step] * (1 + jitter / 4), reason, message)
         self.dirty = True
 
@@ -81,7 +90,7 @@ class State:
         )[-MAX_ATTEMPTS_KEPT:]
         return json.dumps(
             {
-                "attempts": {str(task): [a.last, a.counted, round(a.time)] for task, a in recent},
+                "attempts": {str(task): [a.last, a.counted, round(a.time), a.story] for task, a in recent},
                 "backoff": asdict(self.backoff),
                 "drain_since": self.drain_since,
             }
@@ -96,7 +105,8 @@ def load(text: str | None) -> State:
             return State()
         return State(
             attempts={
-                int(task): Attempts(int(a[0]), int(a[1]), float(a[2])) for task, a in raw.get("attempts", {}).items()
+                int(task): Attempts(int(a[0]), int(a[1]), float(a[2]), str((*a, "")[3]))
+                for task, a in raw.get("attempts", {}).items()
             },
             backoff=Backoff(**raw.get("backoff", {})),
             drain_since=raw.get("drain_since"),

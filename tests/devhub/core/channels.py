@@ -40,7 +40,7 @@ def list_channels(
     return context.tx.select("channels", conds, order="id")
 
 
-@export("addChannel", "createChannel")
+@export("addChannel")
 def add_channel(context: Context, channel_name: Any, description: Any = None) -> int:
     """Create a channel and return its id."""
     context.assert_perm("admin")

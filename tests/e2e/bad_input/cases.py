@@ -70,6 +70,9 @@ def hubs(world: World) -> list[Json]:
     return [
         secret("foreign-ca", own, ca_crt=Authority("somebody else's CA").pair.certificate),
         world.hub.deployed.user_secret("not-admin", "not-admin"),
+        # First: they are tried again.
+        user("hub-down", own, **elsewhere),
+        builder("hub-down-builder", own, **elsewhere),
         user("nobody-there", own, hub_host=NOWHERE),
         builder("no-such-name", own, hub_host="https://no-such-name.invalid:8443"),
         builder("wrong-path", own, hub_host=url.replace("/kojihub", "/wrong")),
@@ -78,8 +81,6 @@ def hubs(world: World) -> list[Json]:
         builder("foreign-ca-builder", own, cacert_secret="foreign-ca"),
         user("foreign-admin", own, admin_secret="other-admin"),
         user("not-admins", own, admin_secret="not-admin"),
-        user("hub-down", own, **elsewhere),
-        builder("hub-down-builder", own, **elsewhere),
     ]
 
 
@@ -98,4 +99,23 @@ def names(world: World) -> list[Json]:
         builder("taken", own),
         builder("twin", own),
         builder("koji-twin", own),
+    ]
+
+
+def quota(namespace: str) -> Json:
+    """One that the root CA's ConfigMap of a namespace uses up."""
+    metadata = {"name": "no-more-configmaps", "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": {"configmaps": "1"}}}
+
+
+def full_namespace(world: World, namespace: str) -> list[Json]:
+    """A builder and a user of the first hub, elsewhere."""
+    here = {"hub_host": world.hub.url}
+    return [
+        *(
+            copied_secret(world.kube, name, name, world.namespace, namespace)
+            for name in ("koji-hub-admin", "koji-hub-ca-cert", "koji-hub-ca-cert-key")
+        ),
+        builder("no-room", namespace, **here),
+        user("has-room", namespace, **here),
     ]

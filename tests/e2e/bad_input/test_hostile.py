@@ -41,17 +41,22 @@ IN_THE_POD = (
     "spec.topology_spread_constraints[]", "spec.node_selector{", "spec.resources.", "spec.security_context.",
     "spec.image_pull_secrets[]",
 )  # fmt: skip
+# What stands beside a builder as it is written: Kubernetes has rules of its own for it. -> kind, and the builder's name
+BESIDE = {
+    "spec.network_policy": ("NetworkPolicy", "odd-policy"),
+    "spec.pod_disruption_budget": ("PodDisruptionBudget", "odd-budget"),
+}
 IN_KOJID_CONF = ("vendor", "packager", "distribution", "allowed_scms")
 
 
 def filled(kind: str, family: str) -> Filled:
-    """A spec with the family's strings, or with harmless words in the same places."""
+    """A spec with the family's strings, or with harmless words in the same places, but for what stands beside."""
 
     def choose(leaf: hostile.Leaf, number: int) -> str | None:
         text = hostile.first_accepted(leaf, FAMILIES.get(family, FAMILIES["jinja"]), number)
         return hostile.harmless(leaf, number) if text is not None and family == HARMLESS else text
 
-    return hostile.fill(hostile.spec_schema(kind), choose, ALTERNATIVES[1])
+    return hostile.fill(hostile.spec_schema(kind), choose, *BESIDE)
 
 
 def name_of(kind: str, family: str) -> str:
@@ -67,6 +72,10 @@ def tried(world: World) -> Iterator[dict[tuple[str, str], Filled]]:
         item = resource(kind, name_of(kind, family), world.namespace, **spec.spec)
         item["metadata"]["annotations"] = {"note": FAMILIES.get(family, (HARMLESS,))[0]}
         items.append(item)
+    strings = hostile.fill(hostile.spec_schema("KojiBuilder"), hostile.accepted(FAMILIES["jinja"]), ALTERNATIVES[1])
+    for path, (_, name) in BESIDE.items():
+        field = path.removeprefix("spec.")
+        items.append(resource("KojiBuilder", name, world.namespace, **{field: strings.spec[field]}))
     # XML, and so the hub, can't carry it.
     items.append(resource("KojiBuilder", "h-nul", world.namespace, description="a\u0000b"))
     world.apply(items)
@@ -252,3 +261,11 @@ def test_nothing_was_evaluated_and_nothing_ran(world: World) -> None:
 
 def test_text_that_no_hub_can_store_is_named(world: World) -> None:
     world.refused("KojiBuilder", "h-nul").says("InvalidText", "description", r"'\x00'")
+
+
+@pytest.mark.parametrize("path", BESIDE)
+def test_what_kubernetes_has_against_an_object_is_said_in_its_words(world: World, path: str) -> None:
+    kind, name = BESIDE[path]
+    judged = world.refused("KojiBuilder", name)
+    judged.says("RefusedByCluster", kind, f"koji-{name}-tasks", "is invalid")
+    assert hostile.EVALUATED not in judged.message

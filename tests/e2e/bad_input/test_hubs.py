@@ -28,25 +28,6 @@ def bad(world: World) -> None:
     world.apply(cases.hubs(world))
 
 
-@pytest.mark.parametrize(
-    ("kind", "name", "reason", "parts"),
-    [
-        ("KojiUser", "nobody-there", "HubUnreachable", (cases.NOWHERE, "refused", "check host, port")),
-        ("KojiBuilder", "no-such-name", "HubUnreachable", ("https://no-such-name.invalid:8443", "check host, port")),
-        ("KojiBuilder", "wrong-path", "NotAHub", ("/wrong", "check the path")),
-        ("KojiUser", "plain-http", "InvalidHubAddress", ("'http://koji-hub:8443'", "https")),
-        ("KojiUser", "foreign-ca", "CaMismatch", ("Secret 'foreign-ca'", "give the CA that signed it")),
-        ("KojiBuilder", "foreign-ca-builder", "CaMismatch", ("Secret 'foreign-ca'", "give the CA that signed it")),
-        ("KojiUser", "foreign-admin", "CertificateRejected", ("Secret 'other-admin'", "signed by the CA")),
-        ("KojiUser", "not-admins", "NotAllowed", ("permission admin",)),
-    ],
-)
-def test_what_is_wrong_with_the_hub_is_said(
-    world: World, kind: str, name: str, reason: str, parts: tuple[str, ...]
-) -> None:
-    world.refused(kind, name).says(reason, *parts)
-
-
 DOWN = {"KojiUser": "hub-down", "KojiBuilder": "hub-down-builder"}
 
 
@@ -71,9 +52,33 @@ def test_a_resource_of_a_hub_that_is_down_can_be_deleted(world: World) -> None:
     assert "given up after 1 s" in left[0]
 
 
-def test_once_the_hub_is_up_the_resource_is_ready_by_itself(world: World) -> None:
+@pytest.fixture(scope="module")
+def up_again(world: World) -> None:
+    """The hub that was down is up; its builder's next run is some 20 s away, and other tests go on meanwhile."""
     world.judged("KojiBuilder", "hub-down-builder")
     clear_faults(world.other)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "reason", "parts"),
+    [
+        ("KojiUser", "nobody-there", "HubUnreachable", (cases.NOWHERE, "refused", "check host, port")),
+        ("KojiBuilder", "no-such-name", "HubUnreachable", ("https://no-such-name.invalid:8443", "check host, port")),
+        ("KojiBuilder", "wrong-path", "NotAHub", ("/wrong", "check the path")),
+        ("KojiUser", "plain-http", "InvalidHubAddress", ("'http://koji-hub:8443'", "https")),
+        ("KojiUser", "foreign-ca", "CaMismatch", ("Secret 'foreign-ca'", "give the CA that signed it")),
+        ("KojiBuilder", "foreign-ca-builder", "CaMismatch", ("Secret 'foreign-ca'", "give the CA that signed it")),
+        ("KojiUser", "foreign-admin", "CertificateRejected", ("Secret 'other-admin'", "signed by the CA")),
+        ("KojiUser", "not-admins", "NotAllowed", ("permission admin",)),
+    ],
+)
+def test_what_is_wrong_with_the_hub_is_said(
+    world: World, up_again: None, kind: str, name: str, reason: str, parts: tuple[str, ...]
+) -> None:
+    world.refused(kind, name).says(reason, *parts)
+
+
+def test_once_the_hub_is_up_the_resource_is_ready_by_itself(world: World, up_again: None) -> None:
     world.kube.wait_condition("KojiBuilder", "hub-down-builder", world.namespace, JUDGED)
     assert world.other.anonymous().getHost("hub-down-builder")["enabled"]
     world.drop("KojiBuilder", "hub-down-builder", world.namespace)

@@ -15,11 +15,13 @@ from . import cases
 from .world import GOOD, copied_secret
 
 if TYPE_CHECKING:
+    from .conftest import FullNamespace
     from .world import World
 
 
 @pytest.fixture(scope="module", autouse=True)
-def bad(world: World) -> None:
+def bad(world: World, full_namespace: FullNamespace) -> None:
+    """What this file is about; the next file's resources wait for their second run meanwhile."""
     world.apply(cases.references(world))
 
 

@@ -6,40 +6,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.e2e.resources import SOON, builder, user
-
-from .world import JUDGED, copied_secret
+from .world import JUDGED
 
 if TYPE_CHECKING:
-    from tests.e2e.kube import Kube
-
+    from .conftest import FullNamespace
     from .world import World
 
 
-def test_a_full_namespace_is_said_to_be_and_tried_again(kube: Kube, world: World, namespace: str) -> None:
-    metadata = {"name": "no-more-configmaps", "namespace": namespace}
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": {"configmaps": "1"}}}
-    kube.create(quota)
-    kube.wait_object(
-        "ResourceQuota", "no-more-configmaps", namespace,
-        lambda item: (item.get("status") or {}).get("used", {}).get("configmaps") == "1", SOON, "it is in force",
-    )  # fmt: skip
-    here = {"hub_host": world.hub.url}
-    world.apply(
-        [
-            *(
-                copied_secret(kube, name, name, world.namespace, namespace)
-                for name in ("koji-hub-admin", "koji-hub-ca-cert", "koji-hub-ca-cert-key")
-            ),
-            builder("no-room", namespace, **here),
-            user("has-room", namespace, **here),
-        ]
-    )
-    judged = world.judged("KojiBuilder", "no-room", namespace)
-    judged.says("RefusedByCluster", "koji-no-room-builder", "exceeded quota: no-more-configmaps")
-    kube.wait_condition("KojiUser", "has-room", namespace, JUDGED)
-
-    kube.delete("ResourceQuota", "no-more-configmaps", namespace)
-    kube.wait_condition("KojiBuilder", "no-room", namespace, JUDGED)
+def test_a_full_namespace_is_said_to_be_and_tried_again(world: World, full_namespace: FullNamespace) -> None:
+    refused, others = full_namespace.result(3 * JUDGED)
+    refused.says("RefusedByCluster", "koji-no-room-builder", "exceeded quota: no-more-configmaps")
+    assert others, "the user beside it is ready"
+    namespace = refused.item["metadata"]["namespace"]
+    # The quota went when it had been refused.
+    world.kube.wait_condition("KojiBuilder", "no-room", namespace, JUDGED)
     for kind, name in (("KojiBuilder", "no-room"), ("KojiUser", "has-room")):
         world.drop(kind, name, namespace)

@@ -30,6 +30,8 @@ class Trial:
     records: Path
     flags: Path
     _made: list[tuple[str, str]] = field(default_factory=list)
+    _begun: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _deleted: list[tuple[str, str]] = field(default_factory=list)
 
     def make(self, kind: str, name: str, spec: Json, **metadata: Any) -> Json:
         """Create a Probe or a Plain."""
@@ -78,15 +80,32 @@ class Trial:
     def gone(self, kind: str, name: str, timeout: float = RUN) -> None:
         self.kube.delete(kind, name, self.namespace, API_VERSION, timeout)
 
+    def begin(self, kind: str, name: str, spec: Json, **metadata: Any) -> None:
+        """Create an object whose test comes later: its runs, or the time between them, take long."""
+        self.make(kind, name, spec, **metadata)
+        self._begun[name] = self._made.pop()
+
+    def take(self, name: str) -> None:
+        """From now on an object that was begun is the test's own."""
+        self._made.append(self._begun.pop(name))
+
     def clean(self) -> None:
-        """Delete what a test made, and let the finalizers finish."""
+        """Delete what a test made; the finalizers' runs go on while the next test works."""
         for flag in self.flags.iterdir():
-            flag.unlink()
+            if flag.stem not in self._begun:
+                flag.unlink()
         for kind, name in self._made:
             self.kube.delete(kind, name, self.namespace, API_VERSION)
-        for kind, name in self._made:
-            self.gone(kind, name)
+        self._deleted += self._made
         self._made.clear()
+
+    def end(self) -> None:
+        """Delete the rest, and let the finalizers finish."""
+        self._made += self._begun.values()
+        self._begun.clear()
+        self.clean()
+        for kind, name in self._deleted:
+            self.kube.wait_gone(kind, name, self.namespace, RUN, API_VERSION)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +118,7 @@ def trial_of_module(
     kube.apply((PROJECT / "crds.yaml").read_text("utf-8"))
     for plural in ("probes", "plains"):
         kube.wait_condition(
-            "CustomResourceDefinition", f"{plural}.conformance.koji-operator.test", "", 20, "Established"
+            "CustomResourceDefinition", f"{plural}.conformance.koji-operator.test", "", 60, "Established"
         )
     name = f"{request.module.__name__.rpartition('.')[2]}-operator"
     operator = Operator(
@@ -114,8 +133,12 @@ def trial_of_module(
         grace=60,
     )
     operator.start()
-    yield Trial(kube, operator, module_namespace, folder / "records", folder / "flags")
-    operator.stop()
+    trial = Trial(kube, operator, module_namespace, folder / "records", folder / "flags")
+    yield trial
+    try:
+        trial.end()
+    finally:
+        operator.stop()
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@
 
 import itertools
 
+import pytest
+
 from tests.e2e.kube import Json
 
 from .conftest import API_VERSION, RUN, Trial
@@ -15,18 +17,12 @@ def _gaps(runs: list[Json]) -> list[float]:
     return [later["time"] - earlier["time"] for earlier, later in itertools.pairwise(runs)]
 
 
-def test_requeue_after(trial: Trial) -> None:
-    """The period that a task called requeue_after returns counts, and nothing else does."""
-    trial.make("Probe", "requeue", {"requeue": "4s"})
-    runs = trial.wait("requeue", 3, 3 * RUN)
-    assert min(_gaps(runs)) >= 4, _gaps(runs)
-
-
-def test_requeue_after_returns_at_once(trial: Trial) -> None:
-    """The next run is counted from that very task, whatever the play still does: so it must be the last one."""
-    trial.make("Probe", "early", {"requeue": "1s", "linger": 300})
-    trial.wait("early", 2, 3 * RUN)
-    assert not trial.seen("early", "end")
+@pytest.fixture(scope="module", autouse=True)
+def begun(trial_of_module: Trial) -> None:
+    """What is run again and again while the first tests here go on."""
+    trial_of_module.flag("failing.fail").touch()
+    trial_of_module.begin("Probe", "failing", {})
+    trial_of_module.begin("Probe", "requeue", {"requeue": "4s"})
 
 
 def test_ignored_failure_is_none(trial: Trial) -> None:
@@ -40,28 +36,6 @@ def test_rescued_failure_counts(trial: Trial) -> None:
     """A failure that the role rescued is still one for the runtime: it runs again and again."""
     trial.make("Probe", "rescued", {"rescued": True})
     trial.wait("rescued", 3, 3 * RUN)
-
-
-def test_failures(trial: Trial) -> None:
-    """Failures are tried again with a delay that doubles from 5 ms; a success forgets them."""
-    flag = trial.flag("failing.fail")
-    flag.touch()
-    trial.make("Probe", "failing", {})
-    gaps = _gaps(trial.wait("failing", 12, 5 * RUN))
-    # After the nth failure: 5 ms x 2^(n-1); 2.56 s after the 10th, 5.12 s after the 11th.
-    assert gaps[9] >= 2.56, gaps
-    assert gaps[10] >= 5.12, gaps
-
-    flag.unlink()
-    count = len(trial.wait("failing", 1, RUN, "end"))
-    assert count == 1
-    trial.assert_quiet("failing", 2)
-    flag.touch()
-    before = len(trial.seen("failing"))
-    trial.patch("Probe", "failing", {"spec": {"text": "again"}})
-    fresh = _gaps(trial.wait("failing", before + 3, 3 * RUN)[before:])
-    # Not forgotten, the next delay would be 10.24 s.
-    assert min(fresh) < min(gaps) + 10, (fresh, gaps)
 
 
 def test_finalizer(trial: Trial) -> None:
@@ -104,6 +78,41 @@ def test_finalizer_that_fails(trial: Trial) -> None:
     assert trial.get("Probe", "stuck") is not None
     flag.unlink()
     trial.kube.wait_gone("Probe", "stuck", trial.namespace, RUN, API_VERSION)
+
+
+def test_failures(trial: Trial) -> None:
+    """Failures are tried again with a delay that doubles from 5 ms; a success forgets them."""
+    flag = trial.flag("failing.fail")
+    trial.take("failing")
+    gaps = _gaps(trial.wait("failing", 12, 5 * RUN))
+    # After the nth failure: 5 ms x 2^(n-1); 2.56 s after the 10th, 5.12 s after the 11th.
+    assert gaps[9] >= 2.56, gaps
+    assert gaps[10] >= 5.12, gaps
+
+    flag.unlink()
+    count = len(trial.wait("failing", 1, 3 * RUN, "end"))
+    assert count == 1
+    trial.assert_quiet("failing", 2)
+    flag.touch()
+    before = len(trial.seen("failing"))
+    trial.patch("Probe", "failing", {"spec": {"text": "again"}})
+    fresh = _gaps(trial.wait("failing", before + 3, 3 * RUN)[before:])
+    # Not forgotten, the next delay would be 10.24 s.
+    assert min(fresh) < min(gaps) + 10, (fresh, gaps)
+
+
+def test_requeue_after(trial: Trial) -> None:
+    """The period that a task called requeue_after returns counts, and nothing else does."""
+    trial.take("requeue")
+    runs = trial.wait("requeue", 3, 3 * RUN)
+    assert min(_gaps(runs)) >= 4, _gaps(runs)
+
+
+def test_requeue_after_returns_at_once(trial: Trial) -> None:
+    """The next run is counted from that very task, whatever the play still does: so it must be the last one."""
+    trial.make("Probe", "early", {"requeue": "1s", "linger": 300})
+    trial.wait("early", 2, 3 * RUN)
+    assert not trial.seen("early", "end")
 
 
 def test_shutdown(trial: Trial) -> None:

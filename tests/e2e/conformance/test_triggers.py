@@ -4,6 +4,8 @@
 
 import itertools
 
+import pytest
+
 from .conftest import RUN, Trial
 
 PERIOD = "ansible.sdk.operatorframework.io/reconcile-period"
@@ -12,6 +14,13 @@ LABEL = "conformance.koji-operator.test/periodic"
 
 def _gaps(runs: list[dict[str, float]]) -> list[float]:
     return [later["time"] - earlier["time"] for earlier, later in itertools.pairwise(runs)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def begun(trial_of_module: Trial) -> None:
+    """What is run again and again while the first tests here go on."""
+    trial_of_module.begin("Plain", "period", {})
+    trial_of_module.begin("Probe", "annotation", {}, annotations={PERIOD: "2s"})
 
 
 def test_generation(trial: Trial) -> None:
@@ -47,14 +56,14 @@ def test_dependents(trial: Trial) -> None:
 
 def test_period_of_the_watch(trial: Trial) -> None:
     """reconcilePeriod counts from the end of a run to the start of the next."""
-    trial.make("Plain", "period", {})
+    trial.take("period")
     runs = trial.wait("period", 3, 2 * RUN)
     assert min(_gaps(runs)) >= 3, _gaps(runs)
 
 
 def test_period_of_the_annotation(trial: Trial) -> None:
     """The annotation beats the watch's period (here: none, that is ten hours)."""
-    trial.make("Probe", "annotation", {}, annotations={PERIOD: "2s"})
+    trial.take("annotation")
     runs = trial.wait("annotation", 3, 2 * RUN)
     assert min(_gaps(runs)) >= 2, _gaps(runs)
 
@@ -73,7 +82,7 @@ def test_config_maps(trial: Trial) -> None:
     assert runs[0]["spec"] == {}
     assert not trial.seen("unscheduled")
     kube.delete("ConfigMap", "scheduled", namespace)
-    kube.wait_gone("ConfigMap", "scheduled", namespace, 10)
+    kube.wait_gone("ConfigMap", "scheduled", namespace, RUN)
     before = len(trial.seen("scheduled"))
     trial.assert_quiet("unscheduled", 4)
     assert len(trial.seen("scheduled")) <= before + 1

@@ -4,6 +4,7 @@
 
 import json
 from pathlib import Path
+from xml.parsers.expat import ExpatError
 
 import koji
 import pytest
@@ -33,6 +34,17 @@ def test_error_so_many_times_after_skipping_some(hub: LocalHub) -> None:
             outcomes.append(str(error))
     assert outcomes == [1, "no", "no", 1, 1]
     assert hub.injection.rules()[0]["hits"] == 2
+
+
+def test_a_web_page_instead_of_the_hub(hub: LocalHub) -> None:
+    admin = hub.admin()
+    hub.injection.add({"kind": "http", "code": 502, "message": "<html>Bad Gateway</html>"})
+    with pytest.raises(requests.HTTPError, match="502"):
+        admin.getAPIVersion()
+    hub.injection.clear()
+    hub.injection.add({"kind": "http", "code": 200, "message": "<html>Hello"})
+    with pytest.raises(ExpatError):
+        admin.getAPIVersion()
 
 
 def test_slow_takes_its_time(hub: LocalHub, clock: Clock) -> None:

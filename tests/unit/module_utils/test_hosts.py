@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import koji
 import pytest
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hosts import WantedHost, ensure_host, find_host
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HubError
@@ -123,6 +124,23 @@ def test_the_user_is_disabled_and_enabled_with_its_host(hub: LocalHub, pair: Loc
 def test_a_host_that_is_present_but_not_enabled(hub: LocalHub, pair: LocalPair) -> None:
     assert not ensure_host(pair, wanted(enabled=False)).after["enabled"]
     assert not hub.anonymous().getHost("builder")["enabled"]
+
+
+def test_what_people_disabled_stays_so_where_nothing_is_said(hub: LocalHub, pair: LocalPair) -> None:
+    admin = hub.admin()
+    unsaid = WantedHost("b", enabled=None, arches=("x86_64",))
+    assert ensure_host(pair, unsaid).after["enabled"]
+    admin.disableHost("b")
+    assert not ensure_host(pair, unsaid).changed
+    assert not admin.getHost("b")["enabled"]
+    admin.enableHost("b")
+    admin.disableUser("b")
+    assert not ensure_host(pair, unsaid).changed
+    # Both, as a deleted resource leaves them.
+    admin.disableHost("b")
+    after = ensure_host(pair, unsaid).after
+    assert after["enabled"]
+    assert after["user_enabled"]
 
 
 def test_nothing_is_added_to_be_disabled(hub: LocalHub, pair: LocalPair) -> None:
@@ -248,3 +266,35 @@ def test_check_in_is_no_difference(hub: LocalHub, pair: LocalPair) -> None:
     assert found.last_check_in is not None
     assert not ensure_host(pair, wanted()).changed
     session._forget()
+
+
+def test_a_disabled_host_s_tasks_are_given_back_once_its_user_is_disabled(hub: LocalHub, pair: LocalPair) -> None:
+    builder = hub.host("builder", capacity=100)
+    admin = hub.admin()
+    opened, assigned, elsewhere = (admin.makeTask("sleep", [1]) for _ in range(3))
+    for task in (opened, assigned):
+        admin.assignTask(task, "builder")
+    builder.host.openTask(opened)
+    wish = WantedHost("builder", state="disabled", disable_user=True, free_tasks=True)
+    told = ensure_host(pair, wish, check_mode=True)
+    assert [admin.getTaskInfo(task)["state"] for task in (opened, assigned)] == [1, 4]
+    result = ensure_host(pair, wish)
+    assert result.before["tasks"] == [opened, assigned]
+    assert (result.after["tasks"], told.after) == ([], result.after)
+    assert {admin.getTaskInfo(task)["state"] for task in (opened, assigned, elsewhere)} == {0}
+    with pytest.raises(koji.AuthError):
+        builder.host.closeTask(opened, "")
+    assert not ensure_host(LocalPair(hub), wish).changed
+
+
+def test_a_task_that_the_hub_does_not_free_is_a_problem_while_it_lasts(hub: LocalHub, pair: LocalPair) -> None:
+    hub.host("builder", capacity=100)
+    admin = hub.admin()
+    task = admin.makeTask("sleep", [1])
+    admin.assignTask(task, "builder")
+    hub.injection.add({"kind": "error", "method": "freeTask", "times": 1})
+    wish = WantedHost("builder", state="disabled", free_tasks=True)
+    result = ensure_host(pair, wish)
+    assert [problem.reason for problem in result.problems] == ["HubRefused"]
+    admin.cancelTask(task)
+    assert not ensure_host(LocalPair(hub), wish).problems

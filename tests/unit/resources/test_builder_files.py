@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.fedoraproject.koji.plugins.filter.builder import scheduling_problem
+from ansible_collections.fedoraproject.koji.plugins.filter.builder import host_problem, scheduling_problem
 from ansible_collections.fedoraproject.koji.plugins.module_utils import builder_files, builders
 from ansible_collections.fedoraproject.koji.plugins.module_utils.ini import IniError, merged, parse
 from hypothesis import given, strategies
@@ -33,7 +33,14 @@ def test_slots_are_replicas_times_max_jobs_and_capacity_follows() -> None:
 
 
 def test_the_scheduler_reads_what_the_role_writes() -> None:
-    spec = {"replicas": 2, "failed_pod_history": {"count": 7, "max_age": 9}, "start_deadline": 12, "shared_pvc": "mnt"}
+    spec = {
+        "replicas": 2,
+        "failed_pod_history": {"count": 7, "max_age": 9},
+        "start_deadline": 12,
+        "shared_pvc": "mnt",
+        "host_archs": ["x86_64", "aarch64"],
+        "overrides": [{"methods": ["newRepo"], "start_deadline": 9, "node_selector": {"disk": "fast"}}],
+    }
     metadata = {
         "name": "koji-default-builder",
         "namespace": "koji",
@@ -45,24 +52,16 @@ def test_the_scheduler_reads_what_the_role_writes() -> None:
     assert (settings.slots, settings.user, settings.shared_pvc) == (2, "default", "mnt")
     assert (settings.history.count, settings.history.max_age, settings.start_deadline) == (7, 9, 12)
     assert not settings.paused
+    assert settings.host_archs == ("x86_64", "aarch64")
+    [override] = settings.overrides
+    assert (override.methods, override.channels, override.start_deadline) == (frozenset({"newRepo"}), None, 9)
+    assert override.pod == {"nodeSelector": {"disk": "fast"}}
+    assert not settings.by_channel
 
 
 @pytest.mark.parametrize("spec", [{"paused": True}, {"enabled": False}])
 def test_a_builder_that_is_paused_or_disabled_takes_nothing(spec: dict[str, Any]) -> None:
     assert json.loads(builder_files.builder_json(spec, REFERENCES))["paused"] is True
-
-
-@pytest.mark.parametrize(
-    ("archs", "node"),
-    [
-        (["x86_64", "i686"], "amd64"),
-        (["aarch64"], "arm64"),
-        (["x86_64", "aarch64"], ""),
-        (["noarch", "s390x"], "s390x"),
-    ],
-)
-def test_arches_choose_nodes(archs: list[str], node: str) -> None:
-    assert builder_files.node_arch(archs) == node
 
 
 def test_the_sites_options_win_one_by_one() -> None:
@@ -76,12 +75,21 @@ def test_the_sites_options_win_one_by_one() -> None:
     assert conf["other"]["A"] == "%(b)s"
 
 
+def test_a_pod_is_as_patient_as_kojid_but_looks_more_often() -> None:
+    conf = parse(builder_files.kojid_conf({}, REFERENCES))["kojid"]
+    assert (conf["retry_interval"], conf["offline_retry_interval"]) == ("10", "20")
+    assert int(conf["retry_interval"]) * int(conf["max_retries"]) == 60 * 120
+    site = {**REFERENCES, "settings": {"kojid.conf": "[kojid]\nretry_interval = 5\n"}}
+    assert parse(builder_files.kojid_conf({}, site))["kojid"]["retry_interval"] == "5"
+
+
 @given(strategies.text(max_size=60))
 def test_no_text_can_add_an_option(text: str) -> None:
     conf = builder_files.kojid_conf({"vendor": text, "allowed_scms": text}, REFERENCES)
     # Read as koji reads a file: any kind of line break ends a line.
     read = io.TextIOWrapper(io.BytesIO(conf.encode())).read()
     known = {"server", "topurl", "maxjobs", "workdir", "vendor", "packager", "distribution", "allowed_scms"}
+    known |= builder_files.RETRIES.keys()
     assert set(parse(read)) == {"kojid"}
     assert set(parse(read)["kojid"]) <= known
 
@@ -100,3 +108,10 @@ def test_a_builder_is_ready_when_the_scheduler_takes_tasks() -> None:
     assert scheduling_problem([])["progressing"]
     held = scheduling_problem([{"status": "False", "reason": "SessionHeld", "message": "by x"}])
     assert held == {"reason": "SessionHeld", "message": "by x", "progressing": False}
+
+
+def test_a_host_that_people_disabled_is_a_problem_unless_the_resource_says_so() -> None:
+    disabled = {"name": "b", "enabled": False}
+    assert "koji enable-host b" in host_problem(disabled, {})["message"]
+    assert host_problem(disabled, {"enabled": False}) == {}
+    assert host_problem({**disabled, "enabled": True}, {}) == host_problem({}, {}) == {}

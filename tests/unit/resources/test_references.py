@@ -34,7 +34,7 @@ def there(authority: Authority) -> Objects:
 def found(there: Objects, wanted: dict[str, Any], **owned: str) -> References:
     resolver = Resolver(wanted, there)
     resolver.resolve()
-    resolver.own(owned)
+    resolver.own([{"kind": kind, "name": name} for name, kind in owned.items()])
     return resolver.found
 
 
@@ -231,13 +231,14 @@ def test_a_name_that_is_taken_is_told_before_what_is_wrong_with_its_certificate(
     owner = {"ownerReferences": [{"kind": "KojiBuilder", "name": "twin", "uid": "1"}]}
     there.add("ConfigMap", "koji-twin-builder", {}, metadata=owner)
     there.add("Secret", "koji-twin-client-cert", {"tls.crt": certificate, "tls.key": key}, metadata=owner)
-    params = {"objects": {"koji-twin-builder": "ConfigMap"}, "kept": "koji-schedule"}
+    objects = [{"kind": "ConfigMap", "name": "koji-twin-builder"}]
+    params = {"objects": objects, "unwanted": [], "kept": "koji-schedule"}
     told = gather(there, {**params, "resource": resource("KojiBuilder", "koji-twin")})  # type: ignore[arg-type]
     assert told["problem"]["reason"] == "NameTaken"
     assert "KojiBuilder twin" in told["problem"]["message"]
     assert told["references"]["admin_pem"], "to delete the resource"
     assert told["kept"] is False
-    told = gather(there, {"objects": {}, "kept": "", "resource": resource("KojiBuilder", "koji-twin")})  # type: ignore[arg-type]
+    told = gather(there, {**params, "objects": [], "kept": "", "resource": resource("KojiBuilder", "koji-twin")})  # type: ignore[arg-type]
     assert told["problem"]["reason"] == "CertificateForAnotherUser"
     told = gather(there, {**params, "resource": resource("KojiBuilder", "default")})  # type: ignore[arg-type]
     assert told["problem"]["reason"] == "NameTaken"
@@ -270,3 +271,54 @@ def test_a_user_that_others_need_is_claimed(there: Objects) -> None:
     assert found(there, wanted).claimed_by == ["Kojira repos"]
     there.there["Kojira", "repos"]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     assert found(there, wanted).claimed_by == []
+
+
+def test_an_object_that_is_no_longer_wanted_is_told_if_it_is_ours(there: Objects) -> None:
+    wanted = resource("KojiBuilder", "default")
+    ours = {"ownerReferences": [{"kind": "KojiBuilder", "name": "default", "uid": wanted["metadata"]["uid"]}]}
+    there.add("NetworkPolicy", "koji-default-tasks", apiVersion="networking.k8s.io/v1", metadata=ours)
+    there.add("PodDisruptionBudget", "koji-default-tasks", apiVersion="policy/v1")
+    unwanted = [
+        {"kind": kind, "name": "koji-default-tasks"} for kind in ("NetworkPolicy", "PodDisruptionBudget", "ConfigMap")
+    ]
+    told = gather(there, {"resource": wanted, "objects": [], "unwanted": unwanted, "kept": ""})  # type: ignore[arg-type]
+    assert told["leftover"] == [
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": "koji-default-tasks", "namespace": "koji"},
+        }
+    ]
+    assert told["problem"] == {}, "what isn't needed may belong to anybody"
+
+
+def test_what_the_role_wrote_before_is_told(there: Objects) -> None:
+    wanted = resource("KojiBuilder", "default")
+    ours = {"ownerReferences": [{"kind": "KojiBuilder", "name": "default", "uid": wanted["metadata"]["uid"]}]}
+    there.add("NetworkPolicy", "koji-default-tasks", metadata=ours, spec={"podSelector": {}})
+    there.add("ConfigMap", "koji-default-builder", {}, metadata=ours)
+    objects = [
+        {"kind": "ConfigMap", "name": "koji-default-builder"},
+        {"kind": "NetworkPolicy", "name": "koji-default-tasks"},
+        {"kind": "PodDisruptionBudget", "name": "koji-default-tasks"},
+    ]
+    told = gather(there, {"resource": wanted, "objects": objects, "unwanted": [], "kept": ""})  # type: ignore[arg-type]
+    assert told["specs"] == {"NetworkPolicy": {"podSelector": {}}}
+
+
+def test_what_does_nothing_is_warned_of(there: Objects) -> None:
+    overrides = [{"channels": ["default"]}, {"methods": ["build"], "channels": ["default", "images", "vm"]}]
+    told = found(there, resource("KojiBuilder", "default", ssl_verify=False, overrides=overrides)).warnings
+    assert [warning["reason"] for warning in told] == ["SslVerifyIgnored", "ChannelOfOthers"]
+    assert "overrides[1].channels names 'images', 'vm'" in told[1]["message"]
+    both = resource("KojiBuilder", "default", channels=["default", "images", "vm"], overrides=overrides)
+    assert found(there, both).warnings == []
+
+
+def test_a_policy_lets_builds_reach_the_pods_of_the_hub_s_service(there: Objects) -> None:
+    wanted = resource("KojiBuilder", "default", network_policy={"egress": []})
+    assert found(there, wanted).hub_egress == {"ports": [{"port": 8443, "protocol": "TCP"}]}
+    there.add("Service", "koji-hub", spec={"selector": {"app": "hub"}})
+    assert found(there, wanted).hub_egress == {"to": [{"podSelector": {"matchLabels": {"app": "hub"}}}]}
+    for policy in ({}, {"egress": None}, {"egress": [], "enabled": False}):
+        assert found(there, resource("KojiBuilder", "default", network_policy=policy)).hub_egress == {}

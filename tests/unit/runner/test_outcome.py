@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 
 
 def test_exit_codes() -> None:
-    assert EXIT_CODES == {"closed": 0, "canceled": 0, "failed": 1, "crashed": 70, "freed": 75, "refused": 77}
+    assert EXIT_CODES == {
+        "closed": 0,
+        "canceled": 0,
+        "failed": 1,
+        "crashed": 70,
+        "freed": 75,
+        "denied": 76,
+        "refused": 77,
+        "forbidden": 78,
+    }
 
 
 @given(word=st.sampled_from(sorted(EXIT_CODES)), message=st.text(max_size=20_000))

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ import pytest
 
 from tests.unit.runner.builder import Builder
 from tests.unit.runner.server import serving
+from tests.unit.runner.test_namespace import as_root, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,6 +72,13 @@ class Leaving(BaseTaskHandler):
         return subprocess.Popen(['sleep', '600']).pid
 
 
+class Whoami(BaseTaskHandler):
+    Methods = ['whoami']
+
+    def handler(self):
+        return [os.getuid(), open('/proc/self/uid_map').read().split()[1], self.options.mockuser]
+
+
 class Signals(BaseTaskHandler):
     Methods = ['signals']
 
@@ -86,6 +94,8 @@ class Pod:
     """A pod's file system below a folder, and the process in it."""
 
     root: Path
+    profile: str = ""
+    environ: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
     def write(self, path: str, text: str) -> None:
@@ -95,10 +105,16 @@ class Pod:
 
     def start(self) -> Pod:
         environ = {name: value for name, value in os.environ.items() if name not in {"KOJI_TASK_IMAGE", "TMPDIR"}}
+        if self.profile:
+            environ["KOJI_TASK_PROFILE"] = self.profile
+            reachable(self.root)
+            (self.root / "work").mkdir(exist_ok=True)
+            for folder in (self.root, self.root / "work"):  # as emptyDirs are
+                folder.chmod(0o777)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "runner"],
             cwd=CHECKOUT,
-            env={**environ, "KOJI_TASK_ROOT": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**environ, **self.environ, "KOJI_TASK_ROOT": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"},
             stdout=subprocess.DEVNULL,
             stderr=(self.root / "log").open("wb"),
         )
@@ -142,12 +158,21 @@ def pods() -> Iterator[list[Pod]]:
             pod.process.wait()
 
 
+@pytest.fixture(params=["", pytest.param("userns", marks=as_root)], ids=["plain", "userns"])
+def profile(request: pytest.FixtureRequest) -> str:
+    """For tests of what must be the same for a worker in a user namespace of its own."""
+    return str(request.param)
+
+
 @pytest.fixture
-def pod(builder: Builder, url: str, tmp_path: Path, pods: list[Pod]) -> Callable[..., Pod]:
+def pod(
+    builder: Builder, url: str, tmp_path: Path, pods: list[Pod], request: pytest.FixtureRequest
+) -> Callable[..., Pod]:
     """Make the pod of an open task; `changes` go into its task.json."""
+    profile = request.getfixturevalue("profile") if "profile" in request.fixturenames else ""
 
     def make(task: TaskFile, conf: str = "", **changes: Any) -> Pod:
-        made = Pod(tmp_path / f"pod-{task.task_id}")
+        made = Pod(tmp_path / f"pod-{task.task_id}", profile)
         content = {
             "task_id": task.task_id,
             "attempt": task.attempt,
@@ -196,6 +221,7 @@ def stubborn(builder: Builder, pod: Callable[..., Pod], tmp_path: Path) -> tuple
     return task, pod(task).start()
 
 
+@pytest.mark.usefixtures("profile")
 def test_closed(builder: Builder, pod: Callable[..., Pod]) -> None:
     task = builder.open("sleep", 0)
     made = pod(task).start()
@@ -207,6 +233,7 @@ def test_closed(builder: Builder, pod: Callable[..., Pod]) -> None:
     assert not list((made.root / "work").rglob("*.*"))
 
 
+@pytest.mark.usefixtures("profile")
 def test_failed(builder: Builder, pod: Callable[..., Pod]) -> None:
     task = builder.open("sleep", "x")
     code, word, _ = pod(task).start().end()
@@ -219,6 +246,7 @@ def test_unknown_option_is_only_named(builder: Builder, pod: Callable[..., Pod])
     assert "unknown option 'maxjbos'" in made.log
 
 
+@pytest.mark.usefixtures("profile")
 def test_sigterm_gives_the_task_back_at_once(builder: Builder, pod: Callable[..., Pod], tmp_path: Path) -> None:
     task, made = stubborn(builder, pod, tmp_path)
     child = mark_of(made)
@@ -290,27 +318,56 @@ def test_sigterm_when_the_session_is_revoked(builder: Builder, pod: Callable[...
         (signal.SIGSEGV, "the task's process was killed by SIGSEGV"),
     ],
 )
+@pytest.mark.usefixtures("profile")
 def test_crash(builder: Builder, pod: Callable[..., Pod], number: int, message: str) -> None:
     task = builder.open("killed", int(number))
     assert pod(task).start().end() == (70, "crashed", message)
     assert builder.state(task) == "OPEN"
 
 
+@pytest.mark.usefixtures("profile")
 def test_exit_without_a_word(builder: Builder, pod: Callable[..., Pod]) -> None:
     task = builder.open("exits")
     assert pod(task).start().end() == (70, "crashed", "the task's process exited with 9 and no report")
 
 
+@pytest.mark.usefixtures("profile")
 def test_what_a_handler_leaves_behind_is_killed(builder: Builder, pod: Callable[..., Pod]) -> None:
     task = builder.open("leaving")
     assert pod(task).start().end()[0] == 0
     wait_for(lambda: not alive(builder.result(task)), "the handler's child has gone")
 
 
+@pytest.mark.usefixtures("profile")
 def test_signals_are_normal_for_handlers(builder: Builder, pod: Callable[..., Pod]) -> None:
     task = builder.open("signals")
     assert pod(task).start().end()[0] == 0
     assert builder.result(task) == ["0000000000000000"]
+
+
+@as_root
+def test_the_handler_is_root_in_a_namespace_of_its_own(builder: Builder, pod: Callable[..., Pod]) -> None:
+    task = builder.open("whoami")
+    made = pod(task)
+    made.profile = "userns"
+    assert made.start().end()[0] == 0, made.log
+    assert builder.result(task) == [0, "100000", "root"]
+
+
+@as_root
+def test_a_node_that_forbids_the_namespace_is_no_place_for_any_task(
+    builder: Builder, pod: Callable[..., Pod], tmp_path: Path
+) -> None:
+    """The task stays as it is: the operator gives it back, and pauses."""
+    task = builder.open("sleep", 0)
+    made = pod(task)
+    made.profile = "userns"
+    # Seen by the program as its first import: a kernel without user namespaces.
+    (tmp_path / "sitecustomize.py").write_text("import runner.namespace\nrunner.namespace.CLONE_NEWUSER = 1\n")
+    made.environ["PYTHONPATH"] = f"{tmp_path}:{CHECKOUT}"
+    code, word, message = made.start().end()
+    assert (code, word, builder.state(task)) == (78, "forbidden", "OPEN")
+    assert "unshare: Invalid argument: the node's kernel has no user namespaces. Set spec.seccomp_profile" in message
 
 
 def run_family(
@@ -327,13 +384,14 @@ def run_family(
     return {task_id: one.end() for task_id, one in running.items()}
 
 
+@pytest.mark.usefixtures("profile")
 def test_parent_wakes_up_when_its_children_end(builder: Builder, pod: Callable[..., Pod], url: str) -> None:
     parent = builder.open("waittest", 2, 1)
     begin = time.monotonic()
     ended = run_family(builder, pod, url, parent)
     assert ended[parent.task_id][:2] == (0, "closed")
     assert sorted(word for _, word, _ in ended.values()) == ["closed", "closed", "closed", "failed"]
-    assert time.monotonic() - begin < 12
+    assert time.monotonic() - begin < 25
 
 
 def test_grandchildren(builder: Builder, pod: Callable[..., Pod], url: str) -> None:
@@ -342,6 +400,7 @@ def test_grandchildren(builder: Builder, pod: Callable[..., Pod], url: str) -> N
     assert [word for _, word, _ in ended.values()] == ["closed"] * 3
 
 
+@pytest.mark.usefixtures("profile")
 def test_waiting_parent_notices_a_cancel(builder: Builder, pod: Callable[..., Pod]) -> None:
     parent = builder.open("subtask", 0)
     made = pod(parent).start()

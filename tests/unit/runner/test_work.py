@@ -260,6 +260,14 @@ def test_open_on_another_host(builder: Builder, run: Run) -> None:
     assert builder.state(task) == "OPEN", "nobody touches the other host's task"
 
 
+def test_session_that_is_locked_out_is_not_denied(builder: Builder, run: Run) -> None:
+    task = builder.open("sleep", 0)
+    holder = builder.hub.session("builder")
+    holder.exclusiveSession(force=True)
+    ended = run(task)
+    assert ended.outcome == "crashed", ended.message
+
+
 def test_cancelled_while_it_runs(builder: Builder, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     task = builder.open("sleep", 0)
     monkeypatch.setattr(koji.tasks.time, "sleep", lambda _: builder.admin.cancelTask(task.task_id))
@@ -283,6 +291,22 @@ def test_answer_to_close_task_is_lost(builder: Builder, run: Run) -> None:
     assert builder.state(task) == "CLOSED"
 
 
+def test_answer_to_the_first_write_is_lost(builder: Builder, run: Run) -> None:
+    task = builder.open("sleep", 0)
+    builder.hub.injection.add({"kind": "drop", "method": "host.setTaskWeight", "when": "after", "times": 1})
+    assert run(task).outcome == "closed"
+    assert builder.state(task) == "CLOSED"
+
+
+def test_answer_to_a_handler_is_lost(builder: Builder, run: Run) -> None:
+    task = builder.open("waittest", 1, 1)
+    builder.hub.injection.add({"kind": "drop", "method": "host.subtask", "when": "after", "times": 1})
+    ended = run(task)
+    assert (ended.outcome, ended.exit_code) == ("crashed", 70)
+    assert "the hub was lost while it answered waittest" in ended.message
+    assert builder.state(task) == "OPEN"
+
+
 def test_hub_refuses_the_result(builder: Builder, run: Run) -> None:
     task = builder.open("sleep", 0)
     builder.hub.injection.add({"kind": "error", "method": "host.closeTask", "times": 1, "message": "disk full"})
@@ -301,7 +325,7 @@ def test_wrong_session(builder: Builder, run: Run) -> None:
     task = builder.open("sleep", 0)
     builder.session.logoutChild(task.session_id)
     ended = run(task)
-    assert ended.outcome == "crashed"
+    assert (ended.outcome, ended.exit_code) == ("denied", 76)
     assert f"does not let task {task.task_id} start" in ended.message
     assert task.session_key not in ended.message
 

@@ -20,7 +20,9 @@ GRACE = 60  # seconds, of the template
 
 
 class MemoryCluster:
-    """scheduler.cluster.Cluster. `calls` lists writes; `refuse` maps a call to the error that it raises next."""
+    """scheduler.cluster.Cluster. `calls` lists writes; `refuse` maps a call to the error that it raises next, `lose`
+    has calls that are done, but whose answer is lost.
+    """
 
     def __init__(self, clock: Callable[[], float], namespace: str = "ns") -> None:
         self.clock = clock
@@ -34,7 +36,15 @@ class MemoryCluster:
         self.logs: dict[str, str] = {}
         self.calls: list[str] = []
         self.refuse: dict[str, ClusterError] = {}
+        self.lose: set[str] = set()
         self.most_alive = 0
+        self.most_slots = 0  # the same without pods whose task waits, and those that can never start
+        self.waits: Callable[[int], bool] = lambda _task: False
+        self.newest: dict[str, str] = {}  # task id -> uid of the pod that was made last for it
+        self.twins: list[str] = []  # tasks that had two live pods
+        self.quota: int | None = None  # pods that the namespace may have
+        self.gone: list[TaskPod] = []  # ended and deleted, not yet asked for
+        self.warnings: dict[str, tuple[str, str]] = {}  # pod uid -> reason, message of its newest event
         self._ids = itertools.count(1)
 
     def _do(self, name: str) -> None:
@@ -63,8 +73,17 @@ class MemoryCluster:
     def builders(self) -> dict[str, dict[str, Any]]:
         return dict(self.resources)
 
-    def task_secrets(self, builder: str) -> set[str]:
-        return {name for name, secret in self.secrets.items() if "koji-task" in secret["metadata"].get("labels", {})}
+    def vanished(self, builder: str) -> list[TaskPod]:
+        gone, self.gone = self.gone, []
+        return gone
+
+    def task_secrets(self, builder: str) -> dict[str, bool]:
+        metas = [secret["metadata"] for secret in self.secrets.values()]
+        return {
+            m["name"]: any(owner["kind"] == "Pod" for owner in m.get("ownerReferences", []))
+            for m in metas
+            if "koji-task" in m.get("labels", {})
+        }
 
     def live_pods_of(self, task_id: int) -> list[TaskPod]:
         views = [view(pod) for pod in self.all_pods.values()]
@@ -86,13 +105,39 @@ class MemoryCluster:
         name = manifest["metadata"]["name"]
         if name in self.all_pods:
             raise ClusterError(409, "AlreadyExists", f"pods {name} already exists")
+        self._admit()
         pod = self._made(manifest)
         pod["status"] = {"phase": "Pending"}
+        task = name.split("-")[2]
+        if any(not self._stillborn(one.name) for one in self.live_pods_of(int(task))) and name in self.secrets:
+            self.twins.append(name)
+        self.newest[task] = pod["metadata"]["uid"]
         self.all_pods[name] = pod
-        self.most_alive = max(
-            self.most_alive, sum(p["status"]["phase"] in ("Pending", "Running") for p in self.all_pods.values())
-        )
+        self.most_alive = max(self.most_alive, self._alive())
+        self.most_slots = max(self.most_slots, sum(map(self._uses_slot, self.all_pods)))
         return copy.deepcopy(pod)
+
+    def _admit(self) -> None:
+        if self.quota is not None and self._alive() >= self.quota:
+            raise ClusterError(403, "Forbidden", "pods is forbidden: exceeded quota: small")
+
+    def _alive(self) -> int:
+        return sum(p["status"]["phase"] in ("Pending", "Running") for p in self.all_pods.values())
+
+    def _uses_slot(self, name: str) -> bool:
+        alive = self.all_pods[name]["status"]["phase"] in ("Pending", "Running")
+        return alive and not self._stillborn(name) and not self.waits(int(name.split("-")[2]))
+
+    def _stillborn(self, name: str) -> bool:
+        # Its Secret is gone: made by a run that stood still and was succeeded. It never starts.
+        return self.all_pods[name]["status"]["phase"] == "Pending" and name not in self.secrets
+
+    def try_pod(self, manifest: Mapping[str, Any]) -> None:
+        self._do("try_pod")
+        self._admit()
+
+    def pod_warning(self, uid: str) -> tuple[str, str]:
+        return self.warnings.get(uid, ("", ""))
 
     def get_pod(self, name: str) -> dict[str, Any] | None:
         return copy.deepcopy(self.all_pods.get(name))
@@ -103,6 +148,12 @@ class MemoryCluster:
             raise ClusterError(409, "AlreadyExists", "secret already exists")
         self.secrets[manifest["metadata"]["name"]] = self._made(manifest)
 
+    def give_secret(self, name: str, pod: Mapping[str, Any]) -> None:
+        self._do("give_secret")
+        if name in self.secrets:
+            owner = {"kind": "Pod", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
+            self.secrets[name]["metadata"]["ownerReferences"] = [owner]
+
     def delete_pod(self, name: str, uid: str, grace: int | None) -> None:
         self._do("delete_pod")
         pod = self.all_pods.get(name)
@@ -110,9 +161,8 @@ class MemoryCluster:
             return
         if pod["status"]["phase"] in ("Succeeded", "Failed") or grace == 0:
             self.remove(name)
-        elif "deletionTimestamp" not in pod["metadata"]:
-            pod["metadata"]["deletionTimestamp"] = stamp(self.clock() + (GRACE if grace is None else grace))
-            self._changed(pod)
+        else:
+            self.mark_deleted(name, grace)
 
     def annotate_pod(self, name: str, notes: Mapping[str, str]) -> None:
         self._do("annotate_pod")
@@ -156,11 +206,21 @@ class MemoryCluster:
         self._changed(self.leases[name])
         return copy.deepcopy(self.leases[name])
 
-    # What the kubelet and the garbage collector do
+    # What the kubelet and the garbage collector do, and other people
+
+    def mark_deleted(self, name: str, grace: int | None) -> None:
+        """Ask a pod to end, seconds from now at the latest."""
+        pod = self.all_pods[name]
+        if "deletionTimestamp" not in pod["metadata"]:
+            pod["metadata"]["deletionTimestamp"] = stamp(self.clock() + (GRACE if grace is None else grace))
+            self._changed(pod)
 
     def remove(self, name: str) -> None:
         """Take a pod's object away, and what it owns."""
         pod = self.all_pods.pop(name)
+        last = view(pod)
+        if last is not None and not last.alive:
+            self.gone.append(last)
         for secret, item in list(self.secrets.items()):
             owners = item["metadata"].get("ownerReferences", [])
             if any(owner["uid"] == pod["metadata"]["uid"] for owner in owners):
@@ -171,7 +231,8 @@ class MemoryCluster:
         pod = self.all_pods[name]
         if pod["status"]["phase"] != "Pending" or name not in self.secrets:
             return False
-        pod["status"] = {"phase": "Running", "containerStatuses": [{"name": "task", "state": {"running": {}}}]}
+        state = {"running": {"startedAt": stamp(self.clock())}}
+        pod["status"] = {"phase": "Running", "containerStatuses": [{"name": "task", "state": state}]}
         pod["spec"]["nodeName"] = "node-1"
         self._changed(pod)
         return True
@@ -179,7 +240,10 @@ class MemoryCluster:
     def end(self, name: str, exit_code: int, message: str = "", reason: str = "", pod_reason: str = "") -> None:
         """End a pod's container; one that is being deleted is then gone."""
         pod = self.all_pods[name]
+        containers = pod["status"].get("containerStatuses") or [{}]
+        running = (containers[0].get("state") or {}).get("running") or {}
         terminated = {"exitCode": exit_code, "reason": reason, "message": message, "finishedAt": stamp(self.clock())}
+        terminated["startedAt"] = running.get("startedAt")
         pod["status"] = {
             "phase": "Succeeded" if exit_code == 0 else "Failed",
             "reason": pod_reason,

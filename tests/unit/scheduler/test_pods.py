@@ -56,16 +56,37 @@ def test_the_runner_s_word_counts_if_its_exit_code_agrees(exit_code: int | None,
     assert ended(exit_code, message).outcome == outcome
 
 
+def test_a_runner_that_its_node_forbids_to_work_never_ran() -> None:
+    found = ended(78, json.dumps({"outcome": "forbidden", "message": "unshare: Operation not permitted"}))
+    assert (found.never_ran, found.reason, found.outcome) == (True, "UserNamespacesForbidden", "forbidden")
+    assert not ended(1, json.dumps({"outcome": "forbidden"})).never_ran  # a task that says so does not stop a builder
+
+
 def test_a_disruption_is_not_the_task_s_fault() -> None:
     assert ended(137, reason="OOMKilled").reason == "OOMKilled"
     assert not ended(137, reason="OOMKilled").disrupted
-    assert ended(None, status={"reason": "Evicted", "message": "The node was low on resource: memory"}).disrupted
-    assert not ended(
-        None, status={"reason": "Evicted", "message": "usage exceeds the total limit of containers"}
-    ).disrupted
+    low = "The node was low on resource: memory. Container task was using 9Mi, which exceeds its request of 0. "
+    assert ended(None, status={"reason": "Evicted", "message": low}).disrupted
     target = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
     assert ended(143, status={"conditions": [target]}).disrupted
     assert ended(128, reason="StartError").never_ran
+
+
+@pytest.mark.parametrize(
+    "message",  # of the kubelet
+    [
+        'Usage of EmptyDir volume "work" exceeds the limit "1Gi". ',
+        "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ",
+        'Container task exceeded its local ephemeral storage limit "1Gi". ',
+    ],
+)
+def test_a_pod_evicted_for_its_own_use_of_disk_is_the_task_s_doing(message: str) -> None:
+    assert not ended(None, status={"reason": "Evicted", "message": message}).disrupted
+
+
+def test_a_log_that_stands_in_for_the_runner_s_word_is_no_reason() -> None:
+    assert ended(137, "work\nmore work", reason="Error").message == ""
+    assert ended(128, "exec: python3: not found", reason="StartError").message == "exec: python3: not found"
 
 
 def test_a_pod_that_should_be_gone_is_lost_with_its_node() -> None:

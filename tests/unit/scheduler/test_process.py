@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HubError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.lease import Lease
@@ -14,6 +14,9 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.proce
 
 from tests.devhub.local import LocalHub
 from tests.unit.scheduler.world import NAME, Access, Fuse, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class LiveWorld(World):
@@ -30,12 +33,25 @@ class LiveWorld(World):
 
     def until(self, task: int, state: str) -> bool:
         """Wait for a task to get there."""
-        deadline = time.monotonic() + 10
+        return self.wait(lambda: self.state(task) == state)
+
+    @staticmethod
+    def wait(condition: Callable[[], bool]) -> bool:
+        """Wait for a condition."""
+        deadline = time.monotonic() + 15
         while time.monotonic() < deadline:
-            if self.state(task) == state:
+            if condition():
                 return True
             time.sleep(0.02)
         return False
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until it is so."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_run_takes_tasks_and_gives_up_the_lease() -> None:
@@ -53,6 +69,16 @@ def test_a_run_takes_tasks_and_gives_up_the_lease() -> None:
     assert outcomes[0].counts["taken"] == 1
     assert world.cluster.leases["koji-scheduler"]["spec"]["holderIdentity"] == ""
     assert world.admin.getSessionInfo(details=True, user_id="builder-1")  # not logged out
+
+
+def test_what_a_run_tells_is_an_event_on_each_builder() -> None:
+    world = LiveWorld()
+    process = world.process()
+    process.run(0.5)
+    process.note("WorkersShared", "raise it")
+    [event] = [one for one in world.cluster.events.values() if one["reason"] == "WorkersShared"]
+    assert (event["involvedObject"]["kind"], event["involvedObject"]["name"]) == ("KojiBuilder", NAME)
+    assert event["message"] == "raise it"
 
 
 def test_one_tick_says_what_it_did() -> None:
@@ -92,6 +118,29 @@ def test_a_bad_config_map_is_said_on_the_builder() -> None:
     assert world.condition()["reason"] == "SettingsInvalid"
 
 
+def test_a_config_map_that_somebody_spoils_or_deletes_drains_nobody() -> None:
+    world = LiveWorld(slots=5)
+    process = world.process()
+    stop = threading.Event()
+    thread = threading.Thread(target=lambda: process.run(60, stop.is_set))
+    thread.start()
+    try:
+        assert world.until(world.task(), "OPEN")
+        eventually(lambda: "status" in world.cluster.resources[NAME])
+        good = world.cluster.maps["koji-default-builder"]
+        world.cluster.maps["koji-default-builder"] = {**good, "data": {}}
+        eventually(lambda: world.condition()["reason"] == "SettingsInvalid")
+        assert world.until(world.task(), "OPEN")
+        del world.cluster.maps["koji-default-builder"]
+        assert world.until(world.task(), "OPEN")
+        world.cluster.maps["koji-default-builder"] = good
+        eventually(lambda: world.condition()["reason"] == "CheckedIn")
+    finally:
+        stop.set()
+        thread.join(10)
+    assert "koji-default-session" in world.cluster.secrets
+
+
 def test_a_hub_that_hangs_holds_up_its_own_builder_only() -> None:
     world = LiveWorld()
     second = LocalHub()
@@ -121,3 +170,44 @@ def test_a_hub_that_hangs_holds_up_its_own_builder_only() -> None:
     stop.set()
     second.injection.clear()
     thread.join(20)
+
+
+def test_a_run_that_is_told_to_stop_leaves_its_pods_and_the_next_one_goes_on_at_once() -> None:
+    world = LiveWorld()
+    stop = threading.Event()
+    first = threading.Thread(target=world.process("first").run, args=(30, stop.is_set))
+    first.start()
+    task = world.task()
+    assert world.until(task, "OPEN")
+    name = f"koji-task-{task}-1"
+    assert world.wait(lambda: name in world.cluster.all_pods and world.cluster.begin(name))
+    stopped = time.monotonic()
+    stop.set()
+    first.join(10)
+    assert time.monotonic() - stopped < 5  # half a second on a machine that is idle
+    assert "deletionTimestamp" not in world.pod(task)["metadata"]
+    stop.clear()
+    second = threading.Thread(target=world.process("second").run, args=(30, stop.is_set))
+    second.start()
+    following = world.task()
+    assert world.until(following, "OPEN")
+    assert time.monotonic() - stopped < 10
+    assert world.close(name)
+    stop.set()
+    second.join(10)
+    assert world.state(task) == "CLOSED"
+    assert len([s for s in world.admin.getSessionInfo(details=True, user_id="builder-1") if not s["master"]]) == 1
+
+
+def test_a_killed_run_s_lease_is_followed_within_its_duration() -> None:
+    world = LiveWorld()
+    Lease(world.cluster, "somewhere else").acquire()
+    stop = threading.Event()
+    began = time.monotonic()
+    thread = threading.Thread(target=world.process().run, args=(30, stop.is_set))
+    thread.start()
+    task = world.task()
+    assert world.until(task, "OPEN")
+    assert 5 < time.monotonic() - began < 15
+    stop.set()
+    thread.join(10)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,12 @@ import koji
 from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import BUILDER_LABEL, Settings, parse
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HubSession
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import API_VERSION
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import Builder, Surroundings, Tick
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import fault, result
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import Builder, Tick
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import ClusterError
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import Surroundings
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import Stop, fault, result
 
+from tests.devhub.core.storage import eq
 from tests.devhub.local import Clock, LocalHub, local_session
 from tests.unit.scheduler.cluster import MemoryCluster
 
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from ansible_collections.fedoraproject.koji.plugins.module_utils import sessions
 
 HOST = "builder-1"
+ADDRESS = "127.0.0.1"  # of the operator, as the hub sees it
 NAME = "default"
 STATES = koji.TASK_STATES
 
@@ -47,14 +52,21 @@ class Fuse:
 
     def __init__(self) -> None:
         self.left: int | None = None
+        self.at = ""  # only calls that are named so burn it: of a cluster's, or one of those in a request to the hub
         self.after = False
+        self.instead: Callable[[], None] | None = None  # happens while the scheduler stands still, which then goes on
 
-    def around(self, call: Callable[[], Any]) -> Any:
-        if self.left is None:
+    def around(self, call: Callable[[], Any], name: str = "") -> Any:
+        if self.left is None or self.at not in name:
             return call()
         self.left -= 1
         if self.left >= 0:
             return call()
+        if self.instead is not None:
+            self.left = None
+            answer = call() if self.after else None
+            self.instead()
+            return answer if self.after else call()
         if self.after:
             call()
         raise Killed
@@ -69,25 +81,38 @@ class FusedCluster:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
-        if name in {"pods", "builders", "config_maps"}:  # caches
+        if name in {"pods", "builders", "config_maps", "vanished"}:  # caches
             return found
-        return lambda *args, **kwargs: self._fuse.around(lambda: found(*args, **kwargs))
+        return lambda *args, **kwargs: self._fuse.around(lambda: self._answer(name, found, *args, **kwargs), name)
+
+    def _answer(self, name: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        answer = call(*args, **kwargs)
+        if name in self._inner.lose:
+            self._inner.lose.discard(name)
+            raise ClusterError(0, "Unreachable", "the answer was lost")
+        return answer
 
 
 class Access:
     """HubAccess to a hub in memory."""
 
-    def __init__(self, hub: LocalHub, fuse: Fuse, user: str = HOST) -> None:
-        self.hub, self.fuse, self.user = hub, fuse, user
+    def __init__(self, hub: LocalHub, fuse: Fuse, user: str = HOST, address: str = ADDRESS) -> None:
+        self.hub, self.fuse, self.user, self.address = hub, fuse, user, address
+        self.failing: set[str] = set()  # methods that the hub answers with an error, one by one in a multicall
 
     def _session(self, sinfo: dict[str, Any] | None = None, user: str | None = None) -> Any:
-        fuse = self.fuse
+        fuse, failing = self.fuse, self.failing
 
         class Fused(HubSession):
             def _sendCall(self, handler: Any, headers: Any, request: Any) -> Any:  # noqa: N802
-                return fuse.around(lambda: super(Fused, self)._sendCall(handler, headers, request))
+                text = request if isinstance(request, str) else request.decode()
+                for method in failing:
+                    text = re.sub(rf">{method}<", f">no{method}<", text)
+                return fuse.around(lambda: super(Fused, self)._sendCall(handler, headers, text.encode()), text)
 
-        return local_session(self.hub, user, sinfo=sinfo, base=Fused, serverca=__file__, max_retries=0)
+        return local_session(
+            self.hub, user, sinfo=sinfo, base=Fused, address=self.address, serverca=__file__, max_retries=0
+        )
 
     def anonymous(self) -> Any:
         return self._session()
@@ -119,8 +144,10 @@ class World:
         self.admin.addHost(HOST, ["x86_64"])
         self.admin.editHost(HOST, capacity=1000.0)
         self.cluster = MemoryCluster(self.clock)
-        self.fuse = Fuse()
-        self._workers: dict[int, Any] = {}  # subsession -> the runner that has it
+        self.user, self.address = HOST, ADDRESS  # whom the certificate names, and where the operator calls from
+        self.pod_address = ADDRESS  # where pods call from
+        self.failing: set[str] = set()  # methods that the hub answers the builder with an error
+        self._workers: dict[str, Any] = {}  # pod's uid -> its runner's session
         self.cluster.resources[NAME] = {
             "apiVersion": API_VERSION,
             "kind": "KojiBuilder",
@@ -173,12 +200,35 @@ class World:
 
     def restart(self) -> Builder:
         """Start a new process: it knows what is in the cluster, nothing else."""
-        self.fuse.left = None
+        self.fuse = Fuse()
         cluster: Any = FusedCluster(self.cluster, self.fuse)
-        access = Access(self.hub, self.fuse)
-        around = Surroundings(cluster, lambda *_: access, lambda: None, Inline(), self.clock, lambda: 0.0)
-        self.builder = Builder(self.settings, around)
-        return self.builder
+        access = Access(self.hub, self.fuse, self.user, self.address)
+        access.failing = self.failing
+
+        def may_write() -> None:
+            if self.builder is not made:
+                raise Stop
+
+        around = Surroundings(cluster, lambda *_: access, may_write, Inline(), self.clock, lambda: 0.0)
+        made = self.builder = Builder(self.settings, around)
+        return made
+
+    def overtaken_tick(self, calls: int, ticks: int) -> None:
+        """Tick; before the nth call the Lease runs out, and another process takes over. Raises hub.Stop."""
+        builder, fuse = self.builder, self.fuse
+
+        def successor() -> None:
+            self.restart()
+            for _ in range(ticks):
+                self.tick()
+
+        fuse.left, fuse.instead = calls, successor
+        try:
+            self.clock.tick(1)
+            builder.configure(self.settings)
+            builder.tick()
+        finally:
+            fuse.left, fuse.instead = None, None
 
     def tick(self, seconds: float = 1.0) -> Tick:
         """Let time pass, then tick."""
@@ -209,6 +259,14 @@ class World:
         """Where a task is."""
         return str(STATES[self.admin.getTaskInfo(task_id)["state"]])
 
+    def task_row(self, task_id: int) -> Any:
+        """A task's row in the hub's database."""
+        tx = self.storage.begin()
+        try:
+            return tx.select("task", eq(id=task_id))[0]
+        finally:
+            tx.close()
+
     def pod(self, task_id: int, attempt: int = 1) -> dict[str, Any]:
         """A task's pod."""
         return self.cluster.all_pods[f"koji-task-{task_id}-{attempt}"]
@@ -219,24 +277,41 @@ class World:
         return content
 
     def worker(self, name: str) -> Any:
-        """The runner's session, as its Secret has it."""
-        sinfo = {**self.content(name)["session"], "header-auth": True}
-        known = self._workers.get(sinfo["session-id"])
-        if known is None:
-            known = local_session(self.hub, sinfo=sinfo, base=HubSession, max_retries=0)
-            self._workers[sinfo["session-id"]] = known
-        return known
+        """The runner's session, as its Secret had it when it started."""
+        uid = self.cluster.all_pods[name]["metadata"]["uid"]
+        if uid not in self._workers:
+            sinfo = {**self.content(name)["session"], "header-auth": True}
+            self._workers[uid] = local_session(
+                self.hub, sinfo=sinfo, base=HubSession, address=self.pod_address, max_retries=0
+            )
+        return self._workers[uid]
 
     def close(self, name: str) -> bool:
         """Let a runner close its task and exit; False if the hub would not have it."""
-        task_id = int(name.split("-")[2])
-        try:
-            self.worker(name).host.closeTask(task_id, result("done"))
-        except koji.GenericError:
-            self.cluster.end(name, 3, "")
+        if not self.report(int(name.split("-")[2]), self.worker(name)):
+            self.cluster.end(name, 70, "")
             return False
         self.cluster.end(name, 0, json.dumps({"outcome": "closed"}))
         return True
+
+    @staticmethod
+    def report(task_id: int, worker: Any) -> bool:
+        """Close a task with a runner's session; False if the hub would not have it, or does not answer."""
+        try:
+            worker.host.closeTask(task_id, result("done"))
+        except (koji.GenericError, OSError):
+            return False
+        return True
+
+    def expire(self) -> None:
+        """Let the host's sessions expire, as they do when SessionRenewalTimeout is over."""
+        user = self.admin.getUser(HOST)["id"]
+        tx = self.storage.begin()
+        try:
+            tx.update("sessions", {"expired": True}, eq(user_id=user, closed=False))
+            tx.commit()
+        finally:
+            tx.close()
 
     def fail(self, name: str) -> None:
         """Let a runner fail its task and exit."""
