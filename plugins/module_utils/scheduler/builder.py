@@ -13,7 +13,7 @@ import koji
 from ansible_collections.fedoraproject.koji.plugins.module_utils.conditions import Condition
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HUB_ERRORS, HubError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.observer import Observer
-from ansible_collections.fedoraproject.koji.plugins.module_utils.pods import USER_NAMESPACES_FORBIDDEN, manifest
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler import trouble
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import Action, Hold, Take
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import ClusterError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import Connection, Surroundings
@@ -21,7 +21,6 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.execu
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import CheckIn, Hub, task_states
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.leftovers import Leftovers
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.plan import (
-    CHECK_CLIENT_IP,
     AssignedTask,
     OpenTask,
     TaskState,
@@ -29,7 +28,6 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.plan 
     plan,
     strangers,
 )
-from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.rejection import QUOTA, REFUSALS, rejection
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.report import Reporter, stamp
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.slow import SlowStarts
 
@@ -40,10 +38,7 @@ if TYPE_CHECKING:
     from ansible_collections.fedoraproject.koji.plugins.module_utils.pods import TaskPod
     from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.state import State
 
-REACHES_HUB = 30.0  # seconds after which a pod that still runs has got through to the hub
-PROBE = {"id": 0, "method": "probe", "arch": "noarch"}  # a task that no hub has
 RETRY = (1.0, 2.0, 5.0, 10.0, 15.0)  # seconds between attempts to reach the hub
-PROVEN = 10.0  # seconds after its creation that a running pod shows that its node lets it work
 
 
 @dataclass(frozen=True)
@@ -168,12 +163,14 @@ class Builder:
         pods = self.slow.explained(self.cluster.pods(self.settings.name), now, self.settings.start_deadline)
         self.leftovers.clean(hub, pods, self.memory)
         self.observer.pods(pods)
-        self._started(pods)
-        self._probe(pods, now)
+        if trouble.is_over(self.state.backoff, self.settings, pods, self.around.clock()):
+            self.state.resume()
+        if self._accepting(now, leaving=False)[0]:
+            trouble.probe(self.around, self.state, self.settings, pods, now)
         accepting, why_not = self._accepting(now, leaving=leaving)
         draining = leaving or self.settings.paused or self.settings.slots == 0
         self.state.drain(now if draining else None)
-        slots = self._slots(pods) if accepting else 0
+        slots = trouble.slots(self.state.backoff, self.settings, pods) if accepting else 0
         jobs = slots + self.report.waiting
         there = hub.check_in(float(self.report.running), ready=accepting and slots > 0, maxjobs=jobs)
         if self.settings.by_channel:
@@ -238,54 +235,6 @@ class Builder:
             raise
         except koji.GenericError:
             return {}  # a hub that does not say
-
-    def _probe(self, pods: list[TaskPod], now: float) -> None:
-        """Ask the API server whether it would admit a pod now, before a task is taken for one."""
-        backoff = self.state.backoff
-        if backoff.reason not in REFUSALS or now < backoff.until or not self._accepting(now, leaving=False)[0]:
-            return
-        if self.settings.overrides and backoff.reason != QUOTA:
-            return  # it may have been an override's pod: one task at a time tries
-        try:
-            self.cluster.try_pod(manifest(self.settings, PROBE, 0, 0, 0))
-        except ClusterError as error:
-            reason, message = rejection(error, self.settings)
-            if reason not in REFUSALS:
-                raise
-            most = {"most": 1} if reason == QUOTA else {}
-            self.state.pause(reason, message, now, self.around.jitter(), **most)
-        else:
-            if backoff.reason != QUOTA or not any(pod.alive for pod in pods):
-                self.state.resume()
-
-    def _slots(self, pods: list[TaskPod]) -> int:
-        """Slots to offer. After start-up trouble one pod at a time tries whether it is over."""
-        if not self.state.backoff.step:
-            return self.settings.slots
-        return max(1, min(self.settings.slots, sum(pod.alive and pod.phase != "Pending" for pod in pods) + 1))
-
-    def _started(self, pods: list[TaskPod]) -> None:
-        """End a backoff when a pod made after it began has started; creationTimestamp has whole seconds."""
-        backoff = self.state.backoff
-        if not backoff.step:
-            return
-        now = self.around.clock()
-        new = [pod for pod in pods if pod.phase != "Pending" and not pod.never_ran and pod.created + 1 >= backoff.until]
-        if backoff.reason == QUOTA:
-            # One that fits says nothing of the next one.
-            over = sum(pod.alive for pod in pods) >= self.settings.slots
-        elif backoff.reason == CHECK_CLIENT_IP:
-            # Starting is not what they can't.
-            over = any(
-                pod.outcome in ("closed", "failed") or (pod.alive and now - pod.created > REACHES_HUB) for pod in new
-            )
-        elif backoff.reason == USER_NAMESPACES_FORBIDDEN:
-            # A runner that its node forbids to work says so within a second or two of starting.
-            over = any(not pod.alive or now - pod.created >= PROVEN for pod in new)
-        else:
-            over = bool(new)
-        if over:
-            self.state.resume()
 
     def _view(
         self,
@@ -451,7 +400,7 @@ class Builder:
                 task_states(session, strangers(opened, pods)),
                 pods,
                 now,
-                slots=self._slots(pods) if accepting else 0,
+                slots=trouble.slots(self.state.backoff, self.settings, pods) if accepting else 0,
                 accepting=accepting,
                 why_not=why_not,
             )

@@ -16,6 +16,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler impor
     execute,
     leftovers,
     plan,
+    trouble,
 )
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import (
     Action,
@@ -124,8 +125,8 @@ def never_counts() -> Iterator[None]:
 @mutant
 def takes_one_too_many() -> Iterator[None]:
     """Offers, and uses, a slot that it does not have."""
-    slots = builder.Builder._slots
-    with mock.patch.object(builder.Builder, "_slots", lambda self, pods: slots(self, pods) + 1):
+    slots = trouble.slots
+    with mock.patch.object(trouble, "slots", lambda *known: slots(*known) + 1):
         yield
 
 

@@ -318,6 +318,14 @@ class World:
         self.worker(name).host.failTask(int(name.split("-")[2]), fault("it does not build"))
         self.cluster.end(name, 1, json.dumps({"outcome": "failed"}))
 
+    def behave(self) -> None:
+        """Let pods do what they should: start, and go when they are told to."""
+        for name, pod in list(self.cluster.all_pods.items()):
+            if "deletionTimestamp" in pod["metadata"]:
+                self.cluster.end(name, 143)
+            elif pod["status"]["phase"] == "Pending":
+                self.cluster.begin(name)
+
     def run(self, task_id: int, attempt: int = 1) -> str:
         """Start a task's pod; give its name."""
         name = f"koji-task-{task_id}-{attempt}"
