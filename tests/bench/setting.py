@@ -165,7 +165,7 @@ def kojid_pod(kojid: Kojid, hub: Hub) -> dict[str, Any]:
 def make_channel(admin: koji.ClientSession, name: str) -> None:
     """A channel of the hub, if it isn't there."""
     if admin.getChannel(name) is None:
-        admin.createChannel(name)
+        admin.addChannel(name)
 
 
 def steady_resources(name: str) -> list[dict[str, Any]]:

@@ -52,7 +52,7 @@ def node(kube: Kube, module_namespace: str) -> Iterator[FakeNode]:
 def first(kube: Kube, hub: Hub, node: FakeNode, definitions: None, checkout: Path) -> Iterator[str]:
     """A builder that the role has made; others are copies of it."""
     admin = hub.session()
-    admin.createChannel(CHANNEL)
+    admin.addChannel(CHANNEL)
     kube.apply(
         builder(
             FIRST, hub.namespace, channels=[CHANNEL], replicas=1, max_jobs=SLOTS,
