@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""Cluster on a real API server, through openshift.dynamic.DynamicClient: three watches and plain calls."""
+"""Cluster on a real API server, through openshift.dynamic.DynamicClient: four watches and plain calls."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WARNING = 500  # characters of an event's message
+SESSIONS = f"{BUILDER_LABEL},!koji-task"  # selects the Secrets that connection.py writes
 
 
 def connect(kubeconfig: str | None, cache: Path) -> DynamicClient:
@@ -87,6 +88,7 @@ class ApiServer:
             Watched(self._pods, namespace, BUILDER_LABEL, self._pod_changed),
             Watched(maps, namespace, BUILDER_LABEL, self._settings_changed),
             Watched(self._builders, namespace, None, self._builder_changed),
+            Watched(self._secrets, namespace, SESSIONS, self._session_changed),
         ]
         self._gone: list[tuple[str, TaskPod]] = []  # builder, pod: ended and deleted, not yet asked for
         self._views: dict[str, TaskPod] = {}  # by uid and resourceVersion: parsing each pod in each tick would add up
@@ -123,6 +125,10 @@ class ApiServer:
 
     def _settings_changed(self, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
         self._wake((new or old or {})["metadata"]["labels"].get(BUILDER_LABEL, ""))
+
+    def _session_changed(self, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
+        if old is not None and new is None:
+            self._wake(old["metadata"]["labels"].get(BUILDER_LABEL, ""))
 
     def _builder_changed(self, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
         # Status changes (the most frequent ones are ours) are nothing to act on.
@@ -215,6 +221,9 @@ class ApiServer:
     def live_pods_of(self, task_id: int) -> list[TaskPod]:
         pods = [view(item) for item in self._list(self._pods, f"koji-task={task_id}")]
         return [pod for pod in pods if pod is not None and pod.alive]
+
+    def session_secret(self, name: str) -> dict[str, Any] | None:
+        return next((item for item in self._watches[3].items() if item["metadata"]["name"] == name), None)
 
     def get_secret(self, name: str) -> dict[str, Any] | None:
         return self._get(self._secrets, name)

@@ -67,6 +67,9 @@ class Cluster(LeaseStore, Protocol):
     def live_pods_of(self, task_id: int) -> list[TaskPod]:
         """A task's pods, asked now."""
 
+    def session_secret(self, name: str) -> dict[str, Any] | None:
+        """A builder's session Secret, from the cache, or None."""
+
     def get_secret(self, name: str) -> dict[str, Any] | None:
         """A Secret, or None."""
 

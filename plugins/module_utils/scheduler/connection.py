@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import koji
 from ansible_collections.fedoraproject.koji.plugins.module_utils import sessions
@@ -23,9 +23,9 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.clust
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import Hub
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from concurrent.futures import Executor as Pool
 
-LOOK = 10.0  # seconds between looks whether the session's Secret is as it was written
 
 MakeAccess = Callable[[Settings, Cluster], sessions.HubAccess]
 
@@ -83,7 +83,6 @@ class Connection:
         self._access: sessions.HubAccess | None = None
         self._master = self._new_master()
         self._loaded = False  # the Secret of an earlier run has been read
-        self._look_at = 0.0
 
     def configure(self, settings: Settings) -> None:
         """Go on with new settings; another hub, user or Secret needs another session."""
@@ -136,15 +135,18 @@ class Connection:
 
     def keep(self) -> None:
         """Write the Secret again if somebody deleted or changed it: without its key nobody can resume the session."""
-        now = self.around.clock()
-        if self.sinfo is None or now < self._look_at:
+        cluster, name = self.around.cluster, self.settings.session_secret
+        # The cache may be older than what we have just written.
+        if self.sinfo is None or self._is_in(cluster.session_secret(name)) or self._is_in(cluster.get_secret(name)):
             return
-        self._look_at = now + LOOK
-        secret = self.around.cluster.get_secret(self.settings.session_secret) or {}
-        there = (secret.get("data") or {}).get("session.json", "")
-        if there != base64.b64encode(self.sinfo.dump().encode()).decode():
-            self.around.may_write()
-            self.save()
+        self.around.may_write()
+        self.save()
+
+    def _is_in(self, secret: Mapping[str, Any] | None) -> bool:
+        """Whether a Secret has the session that we have."""
+        assert self.sinfo is not None  # noqa: S101 (for mypy)
+        there = ((secret or {}).get("data") or {}).get("session.json", "")
+        return bool(there == base64.b64encode(self.sinfo.dump().encode()).decode())
 
     def access(self) -> sessions.HubAccess:
         """Ways to the hub. Raises HubError."""

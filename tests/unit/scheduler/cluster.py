@@ -89,6 +89,9 @@ class MemoryCluster:
         views = [view(pod) for pod in self.all_pods.values()]
         return [pod for pod in views if pod is not None and pod.task_id == task_id and pod.alive]
 
+    def session_secret(self, name: str) -> dict[str, Any] | None:
+        return self.get_secret(name)
+
     def get_secret(self, name: str) -> dict[str, Any] | None:
         return copy.deepcopy(self.secrets.get(name))
 
