@@ -91,6 +91,11 @@ def in_state(hub: Hub, tasks: list[int]) -> Counter[str]:
     return Counter(koji.TASK_STATES[info["state"]] for info in hub.session().getTaskInfo(tasks))
 
 
+def said(kube: Kube, namespace: str) -> list[int | None]:
+    """The running tasks of each builder, as its status has them."""
+    return [(item.get("status") or {}).get("running_tasks") for item in kube.find("KojiBuilder", namespace)]
+
+
 def requested(events: Iterable[Json], user: str) -> Counter[tuple[str, str]]:
     """What a user asked of the API server: (verb, resource), how often."""
     ours = [event for event in events if event["user"]["username"] == user]
@@ -113,6 +118,7 @@ def test_twenty_builders_and_three_hundred_pods(
     )  # fmt: skip
     filled = process.usage().cpu
     kube.wait_for(lambda: in_state(hub, tasks)["OPEN"] == TASKS, SOON, "every task is open")
+    kube.wait_for(lambda: said(kube, hub.namespace) == [SLOTS] * BUILDERS, SOON, "every builder says so")
 
     calls_before, before, began = checked_in(hub), process.usage(), time.monotonic()
     requests = len(audit.events()) if audit else 0
