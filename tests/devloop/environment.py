@@ -19,6 +19,7 @@ def environment(environ: Mapping[str, str], project: Path) -> dict[str, str]:
         "KUBECONFIG": str(kubeconfig),
         # Not through the proxy: see plugins/modules/koji_task_pod.py.
         "KOJI_OPERATOR_KUBECONFIG": str(kubeconfig),
+        "ANSIBLE_CONFIG": str(project / "ansible.cfg"),
         "ANSIBLE_GATHERING": "explicit",
         # A module goes to its Python by a pipe: no temporary files, and less CPU.
         "ANSIBLE_PIPELINING": "true",

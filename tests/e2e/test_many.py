@@ -187,7 +187,7 @@ def two_workers(crowd: dict[str, str], checkout: Path, tmp_path: Path) -> Iterat
     watches = yaml.safe_load((checkout / "watches.yaml").read_text("utf-8"))
     [watch] = [one for one in watches if "playbook" in one]
     (tmp_path / "watches.yaml").write_text(yaml.safe_dump([{**watch, "vars": {"schedule_turn": TURN}}]), "utf-8")
-    for name in ("playbooks", "roles", "plugins"):
+    for name in ("ansible.cfg", "playbooks", "roles", "plugins"):
         (tmp_path / name).symlink_to(checkout / name)
     operator = Operator(tmp_path, "many-operator", {"MAX_CONCURRENT_RECONCILES_CONFIGMAP_": "2"}, grace=2)
     operator.start()
