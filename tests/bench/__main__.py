@@ -202,6 +202,7 @@ class Bench:
         count = max(10, self.options.tasks // 2)
         for who in ("alone", "of_20"):
             if who == "of_20":
+                setting.make_channel(hub.session(), setting.OTHERS)
                 setting.start_neighbours(self.kube, namespace, 19)
             found = tasks.one_after_another(hub, setting.CHANNEL, count, 1.0)
             self.figures.add(f"task_open.{who}", "s", [one.opened for one in found])

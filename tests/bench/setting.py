@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 BUILDER = "bench"
 CHANNEL = "bench-operator"  # the operator's own, so that a task goes to whom it is meant for
+OTHERS = f"{CHANNEL}-others"  # the neighbours' channel, in which no task is made
 START = 300  # seconds; a busy machine of two cores takes its time
 
 
@@ -89,7 +90,7 @@ def start_builder(kube: Kube, name: str, slots: int, builder: str = BUILDER, cha
 def start_neighbours(kube: Kube, name: str, count: int) -> None:
     """More KojiBuilders in the namespace, of other channels, once they are ready."""
     names = [f"{BUILDER}-{number}" for number in range(1, count + 1)]
-    spec = {"image": IMAGE, "image_pull_policy": "IfNotPresent", "channels": [f"{CHANNEL}-others"]}
+    spec = {"image": IMAGE, "image_pull_policy": "IfNotPresent", "channels": [OTHERS]}
     kube.apply([resource("KojiBuilder", one, name, **spec) for one in names])
     for one in names:
         kube.wait_condition("KojiBuilder", one, name, START)
