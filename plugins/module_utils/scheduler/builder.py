@@ -69,7 +69,7 @@ class Builder:
         self._attempted: dict[int, int] = {}
         self._held: dict[int, float] = {}
         self._reported_slots = 0
-        self._reported_jobs = 0
+        self._reported_jobs = sys.maxsize  # of an earlier process: not known
         self._surplus: frozenset[int] = frozenset()
         self._failures = 0
         self._retry_at = 0.0

@@ -110,6 +110,26 @@ def test_a_task_assigned_when_a_parent_wakes_up_is_held_not_refused() -> None:
     assert world.state(other) == "OPEN"
 
 
+def test_a_new_process_refuses_nothing_that_its_predecessor_had_slots_for() -> None:
+    world = World(slots=1)
+    parent = world.task()
+    world.ticks(2)
+    worker = world.worker(world.run(parent))
+    child = worker.host.subtask(method="sleep", arglist=[0], parent=parent)
+    worker.host.taskSetWait(parent, [child])
+    world.ticks(3)  # maxjobs is 2 now, for the parent and its child
+    assert world.close(world.run(child))
+    other = world.task()
+    world.admin.assignTask(other, HOST)
+    worker.host.taskWaitResults(parent, [child])
+    world.restart()
+    world.ticks(3)
+    assert world.state(other) == "ASSIGNED"
+    assert world.close(f"koji-task-{parent}-1")
+    world.tick()
+    assert world.state(other) == "OPEN"
+
+
 def test_a_pod_that_lingers_after_its_task_is_deleted_in_the_end() -> None:
     world = World()
     task = world.task()
