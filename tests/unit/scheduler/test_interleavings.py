@@ -19,10 +19,17 @@ COMMON: dict[str, Any] = {
     "deadline": None,
     "suppress_health_check": (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large),
 }
-EXAMPLES = 40  # within which a mutant has to be caught
-# Rare otherwise: three crashes of one task, a takeover between the opening of a task and the making of its pod.
+# Within which a mutant has to be caught. It takes 4 to 20, of the rarest kind 50: which examples there are depends on
+# the constants of all code that is loaded.
+EXAMPLES = 400
+# What they need is rare otherwise: three crashes of one task, a takeover between the opening of a task and its pod.
 THEME = {
+    "frees-what-it-could-not-revoke": "fence",
+    "never-cleans-Secrets": "kill",
+    "never-cleans-subsessions": "kill",
     "never-counts": "attempts",
+    "never-deletes-lost-pods": "pods",
+    "keeps-all-failed-pods": "attempts",
     "writes-without-its-Lease": "kill",
     "lets-cancelled-pods-go-on": "people",
     "refuses-nothing": "pods",
