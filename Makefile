@@ -30,7 +30,7 @@ demo-down: setup ## Remove every trace of the demo
 	$(PYTHON) -m tests.demo down
 
 test: setup ## Everything: lint, unit, contract, e2e
-	$(MAKE) lint test-unit
+	$(MAKE) --jobs=2 --output-sync=target lint test-unit
 ifdef ARGS
 	$(MAKE) test-contract test-e2e; \
 	code=$$?; for name in $(CLUSTERS); do $(PYTHON) -m tests.cluster down --name $$name; done; exit $$code
