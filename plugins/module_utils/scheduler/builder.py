@@ -163,7 +163,7 @@ class Builder:
         pods = self.slow.explained(self.cluster.pods(self.settings.name), now, self.settings.start_deadline)
         self.leftovers.clean(hub, pods, self.memory)
         self.observer.pods(pods)
-        if trouble.is_over(self.state.backoff, self.settings, pods, self.around.clock()):
+        if trouble.is_over(self.state.backoff, self.settings, pods, now):
             self.state.resume()
         if self._accepting(now, leaving=False)[0]:
             trouble.probe(self.around, self.state, self.settings, pods, now)

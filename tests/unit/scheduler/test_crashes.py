@@ -71,10 +71,8 @@ def test_evictions_do_not_count() -> None:
     assert world.state(task) == "OPEN"
 
 
-def test_a_pod_that_vanishes_gives_its_task_back_after_its_session_is_closed() -> None:
-    world = World()
-    task = world.task()
-    world.ticks(2)
+def vanishes(world: World, task: int) -> None:
+    """Let a task's pod vanish: the task is given back, and the runner can't report for it any more."""
     name = world.run(task)
     worker = world.worker(name)
     world.cluster.remove(name)
@@ -82,6 +80,13 @@ def test_a_pod_that_vanishes_gives_its_task_back_after_its_session_is_closed() -
     assert world.state(task) == "FREE"
     with pytest.raises(koji.AuthError):
         worker.host.closeTask(task, result("zombie"))
+
+
+def test_a_pod_that_vanishes_gives_its_task_back_after_its_session_is_closed() -> None:
+    world = World()
+    task = world.task()
+    world.ticks(2)
+    vanishes(world, task)
 
 
 def test_a_pod_that_vanishes_before_the_next_tick_is_fenced_too() -> None:
@@ -89,13 +94,7 @@ def test_a_pod_that_vanishes_before_the_next_tick_is_fenced_too() -> None:
     world.tick()
     task = world.task()
     world.tick()
-    name = world.run(task)
-    worker = world.worker(name)
-    world.cluster.remove(name)
-    world.tick()
-    assert world.state(task) == "FREE"
-    with pytest.raises(koji.AuthError):
-        worker.host.closeTask(task, result("zombie"))
+    vanishes(world, task)
 
 
 def test_an_attempt_s_number_is_not_used_again_when_its_pod_vanishes() -> None:
