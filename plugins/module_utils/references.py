@@ -51,12 +51,20 @@ class Reader(Protocol):
 
 
 class Problem(Exception):
-    """Something that a person has to mend: reason is CamelCase, the message says what and where."""
+    """Why something can't be done: reason is CamelCase, the message says what and where.
 
-    def __init__(self, reason: str, message: str) -> None:
+    A person has to mend it, unless it is `progressing`, which ends by itself.
+    """
+
+    def __init__(self, reason: str, message: str, *, progressing: bool = False) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.progressing = progressing
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a role."""
+        return {"reason": self.reason, "message": self.message, "progressing": self.progressing}
 
 
 @dataclass
