@@ -21,5 +21,5 @@ def quantity(text: object) -> Decimal:
     if suffix in _DECIMAL:
         return number.scaleb(_DECIMAL[suffix])
     if suffix in _BINARY:
-        return number * 1024 ** _BINARY[suffix]
+        return number * Decimal(1024) ** _BINARY[suffix]
     return number.scaleb(int(suffix[1:])) if suffix else number
