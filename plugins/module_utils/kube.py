@@ -35,8 +35,11 @@ RESOURCES = {
     "Pod": ("api/v1", "pods"),
     "Event": ("api/v1", "events"),
     "Service": ("api/v1", "services"),
+    "ServiceAccount": ("api/v1", "serviceaccounts"),
+    "Ingress": ("apis/networking.k8s.io/v1", "ingresses"),
     "NetworkPolicy": ("apis/networking.k8s.io/v1", "networkpolicies"),
     "PodDisruptionBudget": ("apis/policy/v1", "poddisruptionbudgets"),
+    "Route": ("apis/route.openshift.io/v1", "routes"),
     **{
         kind: ("apis/apps.fedoraproject.org/v1alpha1", f"{kind.lower()}s")
         for kind in ("KojiHub", "KojiWeb", "Kojira", "KojiBuilder", "KojiUser")
@@ -184,6 +187,17 @@ class KubeApi:
                 return []
             raise
         return items
+
+    def serves(self, kind: str) -> bool:
+        """Whether the cluster knows a kind: some are of OpenShift or cert-manager only."""
+        base, plural = RESOURCES[kind]
+        try:
+            known = self._call("GET", f"{self._server}/{base}")["resources"]
+        except KubeError as error:
+            if error.status == 404:
+                return False
+            raise
+        return any(resource["name"] == plural for resource in known)
 
     def namespace_ends(self, namespace: str) -> bool:
         """Whether a namespace is gone or on its way; False where it may not be looked at."""
