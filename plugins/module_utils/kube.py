@@ -209,6 +209,17 @@ class KubeApi:
         items: list[dict[str, Any]] = self._call("GET", self._url("Event", namespace), params=params)["items"]
         return items
 
+    def serves(self, kind: str) -> bool:
+        """Whether the cluster knows a kind: some are of OpenShift or cert-manager only."""
+        base, plural = RESOURCES[kind]
+        try:
+            known = self._call("GET", f"{self._server}/{base}")["resources"]
+        except KubeError as error:
+            if error.status == 404:
+                return False
+            raise
+        return any(resource["name"] == plural for resource in known)
+
     def namespace_ends(self, namespace: str) -> bool:
         """Whether a namespace is gone or on its way; False where it may not be looked at."""
         try:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 RECIPES = SOURCES / "images"
 LABEL = "org.opencontainers.image.revision"
 BASE = "debian"
-IMAGES = ("pause", "postgres", "devhub", "koji-builder")
+IMAGES = ("pause", "postgres", "devhub", "koji-builder", "haproxy")
 NAME_ANNOTATION = "io.containerd.image.name"
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 
