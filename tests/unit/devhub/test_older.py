@@ -30,7 +30,7 @@ class Database:
         self.folder = address["DBHost"]
 
     def run(self, database: str, sql: str) -> str:
-        words = [PROGRAMS[-1], "-qAtX", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", "koji", "-d", database]
+        words = [str(PROGRAMS[-1]), "-qAtX", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", "koji", "-d", database]
         return subprocess.run(words, input=sql, capture_output=True, text=True, check=True).stdout
 
     def new(self, name: str, sql: str) -> str:
