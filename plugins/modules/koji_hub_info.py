@@ -93,6 +93,10 @@ certificates:
   description: The certificates that there are, and those that are to be made (C(make)).
   type: dict
   returned: always
+cleanup:
+  description: The periodic cleaning.
+  type: dict
+  returned: always
 claims:
   description: The claims that are to be made (C(make)) or to grow (C(grow)), and whether one node alone can mount them.
   type: dict

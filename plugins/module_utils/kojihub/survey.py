@@ -14,6 +14,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.claims import h
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import (
     certificates,
     claims,
+    cleanup,
     database,
     exposure,
     files,
@@ -49,6 +50,7 @@ class Found:
 
     claims: claims.ClaimsLook
     certificates: certificates.CertificatesLook
+    cleanup: cleanup.CleanupLook
     rollout: rollout.RolloutLook
     exposure: exposure.ExposureLook | None = None
     postgres: postgres.Postgres | None = None
@@ -85,6 +87,7 @@ class Survey:
             "status": self._status(found),
             "conditions": self._conditions(found),
             "certificates": dataclasses.asdict(found.certificates),
+            "cleanup": dataclasses.asdict(found.cleanup),
             "claims": {**dataclasses.asdict(found.claims), "problem": None},
             "exposure": dataclasses.asdict(found.exposure) if found.exposure else {},
             "database": dataclasses.asdict(found.database) if found.database else {},
@@ -100,15 +103,16 @@ class Survey:
 
     def _look(self) -> Found:
         spec, names, reader = self._spec, self._names, self._reader
-        objects = (("Deployment", names.deployment), ("ConfigMap", names.config), ("Secret", names.secrets))
-        self._try(lambda: owned.check(objects, names, reader))
         now = datetime.datetime.now(datetime.UTC)
         annotations = self._resource["metadata"].get("annotations")
         found = Found(
             claims=claims.look(spec, names, reader),
             certificates=certificates.look(spec, names, reader, now, annotations),
+            cleanup=cleanup.look(spec, names, reader),
             rollout=rollout.look(names, reader),
         )
+        objects = [("Deployment", names.deployment), ("ConfigMap", names.config), ("Secret", names.secrets)]
+        self._try(lambda: owned.check([*objects, *found.cleanup.objects], names, reader))
         self._problems += filter(None, (found.claims.problem, found.certificates.problem))
         found.exposure = self._try(lambda: exposure.look(self._resource, names, reader))
         found.postgres = there = self._try(self._read_postgres)
@@ -165,18 +169,19 @@ class Survey:
             found.stage = stage.Stage(problem=Problem("CertificatesComing", "certificates are made", progressing=True))
         else:
             found.stage = stage.decide(int(self._spec.get("replicas", 1)), found.database, found.rollout)
-            found.stage.templates[:0] = found.exposure.templates
+            serves = found.database.state == "succeeded"
+            found.stage.templates[:0] = found.exposure.templates + (found.cleanup.templates if serves else [])
         if self._spec.get("paused"):
             found.stage.templates = []
 
     def _warnings(self, found: Found) -> list[dict[str, str]]:
-        looks = (found.claims, found.certificates, found.exposure, found.files)
+        looks = (found.claims, found.certificates, found.cleanup, found.exposure, found.files)
         return [warning for look in looks if look is not None for warning in look.warnings]
 
     def _remove(self, found: Found) -> list[dict[str, Any]]:
         if self._problems or self._spec.get("paused"):
             return []
-        return [item for look in (found.exposure, found.database) if look is not None for item in look.remove]
+        return [item for look in (found.exposure, found.database, found.cleanup) if look is not None for item in look.remove]
 
     def _checksums(self, found: Found) -> dict[str, str]:
         """Annotations of the pods: another value rolls them."""
