@@ -54,7 +54,7 @@ def test_a_builder_that_names_nothing_finds_the_hub_and_gets_a_certificate(there
     assert references.client_secret == "koji-default-client-cert"
     assert references.client_ours
     assert references.client_make
-    assert references.signer_key
+    assert references.client_wanted["signer_key"]
 
 
 def test_a_given_certificate_is_used_as_it_is(there: Objects, authority: Authority) -> None:
