@@ -181,7 +181,9 @@ class Survey:
     def _remove(self, found: Found) -> list[dict[str, Any]]:
         if self._problems or self._spec.get("paused"):
             return []
-        return [item for look in (found.exposure, found.database, found.cleanup) if look is not None for item in look.remove]
+        return [
+            item for look in (found.exposure, found.database, found.cleanup) if look is not None for item in look.remove
+        ]
 
     def _checksums(self, found: Found) -> dict[str, str]:
         """Annotations of the pods: another value rolls them."""
