@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 DEFAULT_IMAGE = "quay.io/fedora/koji-hub:latest"
 CONFIG_CHECKSUM = f"{GROUP}/config"
 CA_BUNDLE = "ca-bundle.crt"
+REQUESTS = "certificates.certificate.yaml.j2"
 
 T = TypeVar("T")
 
@@ -157,12 +158,15 @@ class Survey:
         hosts = [given((web.get("spec") or {}).get("host")) for web in webs]
         web_url = next((f"https://{host}/koji" for host in hosts if host), "")
         broker = messaging.look(spec, names, self._reader)
-        return files.look(spec, names, site, there, proxies, broker, web_url)
+        sources = files.Sources(there, broker=broker, site=site, proxies=list(proxies), web_url=web_url)
+        return files.look(spec, names, sources)
 
     def _decide(self, found: Found) -> None:
+        requests = [REQUESTS] if found.certificates.requests else []
         if self._problems:
             # What serves goes on serving as it does.
-            found.stage = stage.Stage(problem=self._problems[0])
+            waits = self._problems[0] is found.certificates.problem
+            found.stage = stage.Stage(requests if waits else [], problem=self._problems[0])
         elif found.exposure is None or found.database is None:  # cannot be: their problems are among these
             found.stage = stage.Stage(problem=Problem("Incomplete", "not all could be read", progressing=True))
         elif not found.certificates.valid:
@@ -170,7 +174,8 @@ class Survey:
         else:
             found.stage = stage.decide(int(self._spec.get("replicas", 1)), found.database, found.rollout)
             serves = found.database.state == "succeeded"
-            found.stage.templates[:0] = found.exposure.templates + (found.cleanup.templates if serves else [])
+            cleaning = found.cleanup.templates if serves else []
+            found.stage.templates[:0] = [*requests, *found.exposure.templates, *cleaning]
         if self._spec.get("paused"):
             found.stage.templates = []
 

@@ -13,7 +13,6 @@ from ansible_collections.fedoraproject.koji.plugins.modules.koji_references_info
 
 from .cluster import Authority, Objects, resource
 
-
 SERVES = {"hub_version": "1.35.3"}
 
 
