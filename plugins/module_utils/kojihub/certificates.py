@@ -191,6 +191,7 @@ class _Looking:
             issuer.check_written(leaf, self._reader, self._names.namespace)
         if self._is_given(self._ca):
             bundle, trusted = self._read_ca()
+            self.found.ca = bundle
         else:
             first = issuer.read_ca([leaf.secret for leaf in leaves], self._ca)
             trusted = [*first, *self._still_needed(*first)]
