@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""A KojiHub: how long until it is ready, beside the same pods from plain manifests, or put right; what a restart loses."""
+"""A KojiHub: how long until it is ready, beside the same pods from plain manifests; what a restart loses."""
 
 from __future__ import annotations
 

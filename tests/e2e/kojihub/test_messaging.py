@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""Messages leave the hub's pod for a real RabbitMQ, by the configuration and certificates that the role has put there."""
+"""Messages leave the hub's pod for a real RabbitMQ, by the configuration and certificates that the role makes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ import pika
 context = ssl.create_default_context(cafile="/etc/consumer/ca_cert.pem")
 context.load_cert_chain("/etc/consumer/client_cert.pem", "/etc/consumer/client_key.pem")
 options = pika.SSLOptions(context, "rabbitmq")
-parameters = pika.ConnectionParameters("rabbitmq", 5671, ssl_options=options, credentials=pika.credentials.ExternalCredentials())
+external = pika.credentials.ExternalCredentials()
+parameters = pika.ConnectionParameters("rabbitmq", 5671, ssl_options=options, credentials=external)
 channel = pika.BlockingConnection(parameters).channel()
 queue = channel.queue_declare("", exclusive=True).method.queue
 channel.queue_bind(queue, "amq.topic", "#")
@@ -101,7 +102,7 @@ def test_messages_are_sent_under_the_prefix(site: Site, authority: Authority) ->
             secret("broker", site.namespace, {"url": broker.URL}),
         ]
     )
-    site.ready(fedora_messaging_secret="broker", topic_prefix="mbox_dev")  # noqa: S106 - its name
+    site.ready(fedora_messaging_secret="broker", topic_prefix="mbox_dev")
     publish(site, {"build": 1})
     arrives(site, "mbox_dev.hub.build", {"build": 1})
     assert "Plugins" in site.in_pod("cat", "/etc/koji-hub/hub.conf")
