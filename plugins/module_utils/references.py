@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils import certificates, egress, ini
 from ansible_collections.fedoraproject.koji.plugins.module_utils.claims import USER_FIELDS, claims, hub_user
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import names as kojihub
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import (
     DEFAULT_ADMIN_SECRET,
     DEFAULT_CA_SECRET,
@@ -51,12 +52,20 @@ class Reader(Protocol):
 
 
 class Problem(Exception):
-    """Something that a person has to mend: reason is CamelCase, the message says what and where."""
+    """Why something can't be done: reason is CamelCase, the message says what and where.
 
-    def __init__(self, reason: str, message: str) -> None:
+    A person has to mend it, unless it is `progressing`, which ends by itself.
+    """
+
+    def __init__(self, reason: str, message: str, *, progressing: bool = False) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.progressing = progressing
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a role."""
+        return {"reason": self.reason, "message": self.message, "progressing": self.progressing}
 
 
 @dataclass
@@ -108,6 +117,8 @@ class Resolver:
             raise Problem("ConflictingFields", conflict)
         self._find_others()
         self._find_hub()
+        self._look_for_hub()
+        self._wait_for_hub()
         self._read_admin()
         self._read_ca()
         self._read_client()
@@ -217,6 +228,25 @@ class Resolver:
         host = self.found.hub_url.removeprefix("https://").split("/")[0].split(":")[0]
         self._hub = hubs.get(host.split(".")[0]) if host.endswith(f".{self._namespace}.svc") else None
 
+    def _look_for_hub(self) -> None:
+        """For a resource that goes: nobody can tell a hub that went before. Its admin's Secret outlives it."""
+        if not self._resource["metadata"].get("deletionTimestamp"):
+            return
+        namespace, name = egress.service_of(self.found.hub_url) or ("", "")
+        ends = self._hub is None or self._hub["metadata"].get("deletionTimestamp")
+        if namespace == self._namespace and ends and self._reader.get("Service", namespace, name) is None:
+            raise Problem("HubGone", f"the hub {self.found.hub_url} is gone: Service '{name}' and KojiHub don't exist")
+
+    def _wait_for_hub(self) -> None:
+        """For one that is made together with its hub: nothing is wrong, the hub comes first."""
+        if self._hub is None or self._resource["metadata"].get("deletionTimestamp"):
+            return
+        name, status = self._hub["metadata"]["name"], self._hub.get("status") or {}
+        if not status.get("hub_version"):
+            said = [entry for entry in status.get("conditions") or [] if entry["type"] == "Ready"]
+            why = f"{said[0]['reason']}: {said[0]['message']}" if said else "the operator has not looked at it yet"
+            raise Problem("WaitingForHub", f"KojiHub '{name}' has not served yet ({why})", progressing=True)
+
     def _find_hub_service(self) -> None:
         """What a NetworkPolicy that says what builds may connect to needs to know of the hub."""
         policy = self._spec.get("network_policy") or {}
@@ -271,7 +301,7 @@ class Resolver:
             raise Problem("InvalidCertificate", f"the certificate in Secret '{name}' can't be used: {error}") from error
 
     def _read_admin(self) -> None:
-        hub_admin = f"{fullname(self._hub['metadata']['name'])}-admin" if self._hub else DEFAULT_ADMIN_SECRET
+        hub_admin = kojihub.Names(self._hub).admin_secret if self._hub else DEFAULT_ADMIN_SECRET
         name = self.found.admin_secret = given(self._spec.get("admin_secret")) or hub_admin
         data = self._secret(name)
         if data is None:
@@ -287,7 +317,7 @@ class Resolver:
         self.found.ca = given(data.get("ca.crt"))
 
     def _hub_ca_secret(self) -> str:
-        return given(((self._hub or {}).get("spec") or {}).get("ca_cert_secret")) or DEFAULT_CA_SECRET
+        return kojihub.Names(self._hub).ca_secret if self._hub else DEFAULT_CA_SECRET
 
     def _read_ca(self) -> None:
         """The named CA as it is; one that nobody made is written with the hub's, which the admin Secret carries."""

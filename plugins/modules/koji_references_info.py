@@ -76,6 +76,9 @@ problem:
     message:
       description: What it is and what to do.
       type: str
+    progressing:
+      description: Whether it ends by itself.
+      type: bool
 specs:
   description: The C(spec) of those of O(objects) that exist and have one, by kind.
   type: dict
@@ -135,7 +138,7 @@ def gather(api: KubeApi, params: dict[str, Any]) -> dict[str, Any]:
         problems.append(found)
     # Where somebody else has the name, what is wrong with that one's objects is no news.
     first = next((found for found in problems if found.reason == "NameTaken"), problems[0] if problems else None)
-    problem = {"reason": first.reason, "message": first.message} if first else {}
+    problem = first.as_dict() if first else {}
     return {
         "changed": False,
         "references": dataclasses.asdict(resolver.found),
