@@ -193,6 +193,12 @@ class KubeApi:
                 return None
             raise
 
+    def events(self, namespace: str, uid: str) -> list[dict[str, Any]]:
+        """The Events about one object."""
+        params = {"fieldSelector": f"involvedObject.uid={uid}"}
+        items: list[dict[str, Any]] = self._call("GET", self._url("Event", namespace), params=params)["items"]
+        return items
+
     def list(self, kind: str, namespace: str, labels: str = "") -> list[dict[str, Any]]:
         """All objects of a kind; [] too when the kind itself is unknown to the cluster."""
         try:
@@ -202,12 +208,6 @@ class KubeApi:
             if error.status == 404:
                 return []
             raise
-        return items
-
-    def events(self, namespace: str, uid: str) -> list[dict[str, Any]]:
-        """The Events about one object."""
-        params = {"fieldSelector": f"involvedObject.uid={uid}"}
-        items: list[dict[str, Any]] = self._call("GET", self._url("Event", namespace), params=params)["items"]
         return items
 
     def serves(self, kind: str) -> bool:
