@@ -149,7 +149,7 @@ def test_who_leaves_cert_manager_gets_a_ca_of_the_operator_s_with_overlap(there:
     assert found.valid
     assert found.rotation
     assert accepts(found.ca, there.texts(SERVER)["tls.crt"], START)
-    for _ in range(4):
+    for _ in range(6):
         role.now += DAY / 24
         role.run()
     assert there.texts(CA)["ca.crt"].strip() == there.texts(KEY)["tls.crt"].strip()
