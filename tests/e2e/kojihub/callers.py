@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import koji
 
@@ -32,7 +32,7 @@ class Caller:
         self.calls = 0
         self.failures: list[str] = []
 
-    def __enter__(self) -> Caller:
+    def __enter__(self) -> Self:
         self._read()
         self._thread.start()
         return self

@@ -21,6 +21,8 @@ from .callers import Caller
 from .pki import hosts_of, in_secret, issue, names, shown, signed_by, tls
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.e2e.hub import Hub
     from tests.e2e.kube import Json, Kube
 
@@ -55,6 +57,11 @@ def give(site: Site, name: str, data: dict[str, str], kind: str = "Opaque") -> N
     site.kube.apply_all([secret(name, site.namespace, data, kind)])
 
 
+def eventually(site: Site, check: Callable[[str], bool], name: str, what: str) -> None:
+    """Wait until something of a name holds."""
+    site.kube.wait_for(lambda: check(name), SOON, f"{name} {what}")
+
+
 # The operator's own
 
 
@@ -86,7 +93,7 @@ def test_the_server_s_names_follow_the_host(site: Site, hub: Hub) -> None:
     assert inside in hosts_of(shown(hub.url))
     for host in ("koji.example.org", "hub.example.org"):
         site.kube.patch("KojiHub", "hub", site.namespace, {"spec": {"host": host}})
-        site.kube.wait_for(lambda host=host: host in hosts_of(shown(hub.url)), SOON, f"it is for {host}")
+        eventually(site, lambda host: host in hosts_of(shown(hub.url)), host, "is in the server's certificate")
         assert inside in hosts_of(shown(hub.url))
         site.wait()
     assert "koji.example.org" not in hosts_of(shown(hub.url))
@@ -101,9 +108,7 @@ def test_certificates_are_renewed_before_they_end(site: Site, hub: Hub) -> None:
     for name, pair in old.items():
         site.kube.patch("Secret", name, site.namespace, {"data": secret(name, "", tls(pair))["data"]})
     for name in old:
-        site.kube.wait_for(
-            lambda name=name: days_left(in_secret(site, name)[0].not_valid_after_utc) == 40, SOON, f"{name} is renewed"
-        )
+        eventually(site, lambda name: days_left(in_secret(site, name)[0].not_valid_after_utc) == 40, name, "is renewed")
     assert site.kube.secret(site.namespace, SERVER)["tls.key"].decode() == old[SERVER].key
     site.kube.wait_for(lambda: shown(hub.url) == in_secret(site, SERVER)[0], SOON, "the server shows it")
     site.wait()
@@ -115,9 +120,7 @@ def test_what_somebody_spoils_is_made_again(site: Site, hub: Hub) -> None:
     for name, key in ((SERVER, "tls.crt"), (ADMIN, "tls.key"), (CA, "ca.crt")):
         before = site.kube.secret(site.namespace, name)[key]
         site.kube.patch("Secret", name, site.namespace, {"data": {key: "anVuaw=="}})
-        site.kube.wait_for(
-            lambda name=name, key=key: site.kube.secret(site.namespace, name)[key] != b"junk", SOON, f"{name} is back"
-        )
+        eventually(site, lambda name: b"junk" not in site.kube.secret(site.namespace, name).values(), name, "is back")
         assert name != CA or site.kube.secret(site.namespace, name)[key] == before
     site.wait()
     assert site.kube.secret(site.namespace, CA) == ca
@@ -240,9 +243,7 @@ def test_the_ca_is_rotated_while_a_client_keeps_calling(own_site: Site, tmp_path
     for name in leaves:
         assert signed_by(in_secret(site, name)[0], new), name
     for name in (ADMIN, "koji-caller-client-cert", "koji-rotated-client-cert"):
-        site.kube.wait_for(
-            lambda name=name: in_secret(site, name, "ca.crt") == [new], SOON, f"{name} has the new CA alone"
-        )
+        eventually(site, lambda name: in_secret(site, name, "ca.crt") == [new], name, "has the new CA alone")
     assert set(site.kube.secret(site.namespace, KEY)) == {"tls.crt", "tls.key"}
     assert signed_by(shown(hub.url), new)
     assert site.hub().session().getLoggedInUser()["name"] == "koji-admin"
