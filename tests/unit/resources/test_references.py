@@ -81,6 +81,70 @@ def test_our_certificate_is_kept_until_it_is_about_to_expire(there: Objects, aut
     assert found(there, wanted).client_make
 
 
+def ours(there: Objects, wanted: dict[str, Any], pair: tuple[str, str]) -> None:
+    """Put the certificate there that the role made earlier."""
+    kind, name, uid = wanted["kind"], wanted["metadata"]["name"], wanted["metadata"]["uid"]
+    owner = {"ownerReferences": [{"kind": kind, "name": name, "uid": uid}]}
+    data = {"tls.crt": pair[0], "tls.key": pair[1]}
+    there.add("Secret", f"koji-{name}-client-cert", data, metadata=owner)
+
+
+@pytest.mark.parametrize("kind", ["KojiUser", "KojiBuilder"])
+def test_our_certificate_is_issued_anew_when_another_ca_signs(there: Objects, authority: Authority, kind: str) -> None:
+    wanted = resource(kind, "default")
+    ours(there, wanted, authority.issue("default"))
+    newer = Authority()  # of the same name: a CA is told by its key
+    both = authority.certificate + newer.certificate
+    there.add("Secret", "koji-hub-ca-cert", {"ca.crt": both})
+    assert not found(there, wanted).client_make
+    assert found(there, wanted).ca == both.strip(), "who follows carries both"
+    there.add("Secret", "koji-hub-ca-cert-key", {"tls.crt": newer.certificate, "tls.key": newer.key})
+    references = found(there, wanted)
+    assert references.client_make
+    assert references.client_wanted["signer_key"] == newer.key
+    assert references.client_wanted["key"], "the key is kept"
+
+
+def test_a_copy_of_the_ca_follows_the_admin_s(there: Objects, authority: Authority) -> None:
+    wanted = resource("KojiUser", "kojira", authentication={"ssl": {"ca_secret_name": "ca-cert"}})
+    certificate, key = authority.issue("koji-admin")
+    both = authority.certificate + Authority("newer").certificate
+    there.add("Secret", "koji-hub-admin", {"tls.crt": certificate, "tls.key": key, "ca.crt": both})
+    references = found(there, wanted)
+    assert references.ca_ours
+    assert references.ca == both.strip()
+
+
+def test_while_nobody_can_sign_a_certificate_that_the_hub_accepts_stays(there: Objects, authority: Authority) -> None:
+    wanted = resource("KojiUser", "someone")
+    ours(there, wanted, authority.issue("someone"))
+    newer = Authority("newer")
+    lost = {"tls.crt": authority.certificate, "tls.key": "", "next.crt": newer.certificate, "next.key": newer.key}
+    there.add("Secret", "koji-hub-ca-cert-key", lost)
+    assert not found(there, wanted).client_make
+    del there.there["Secret", "koji-hub-ca-cert-key"]
+    assert not found(there, wanted).client_make
+    there.add("Secret", "koji-hub-ca-cert-key", lost)
+    told = problem(there, resource("KojiUser", "another"))
+    assert told.reason == "NewCA"
+    assert told.progressing
+    assert "koji-another-client-cert" in told.message
+
+
+def test_a_ca_that_has_expired_is_named(there: Objects, authority: Authority) -> None:
+    certificate, key = authority.issue("old CA", days=-1)
+    there.add("Secret", "koji-hub-ca-cert-key", {"tls.crt": certificate, "tls.key": key})
+    told = problem(there, resource("KojiUser", "someone"))
+    assert told.reason == "CertificateExpired"
+    assert "koji-hub-ca-cert-key" in told.message
+
+
+def test_a_spoiled_key_is_not_kept(there: Objects, authority: Authority) -> None:
+    wanted = resource("KojiUser", "someone")
+    ours(there, wanted, (authority.issue("someone")[0], "junk"))
+    assert found(there, wanted).client_wanted["key"] == ""
+
+
 def test_a_ca_secret_that_nobody_made_is_written_with_the_hubs_ca(there: Objects, authority: Authority) -> None:
     ssl = {"ssl": {"client_secret_name": "kojira-cert", "ca_secret_name": "ca-cert"}}
     references = found(there, resource("KojiUser", "kojira", authentication=ssl))
