@@ -45,7 +45,7 @@ def test_what_is_no_longer_asked_for_goes_unless_it_is_somebody_elses() -> None:
 
 def test_without_settings_koji_gc_prunes_nothing_and_never_reads_the_images_own() -> None:
     args = looked(Objects(), **BOTH).gc_args
-    assert {"--config-file=/dev/null", "--action=trash,delete", "--no-mail"} <= set(args)
+    assert {"--config-file=/dev/null", "--action=trash,delete", "--no-mail", "--email-template=/dev/null"} <= set(args)
     assert "--server=https://koji-hub.koji.svc:8443/kojihub" in args
 
 
@@ -61,6 +61,9 @@ def test_the_sites_settings_are_mounted_and_missing_ones_are_named() -> None:
     assert found.warnings == []
     assert "--config-file=/etc/koji-operator-gc/koji-gc.conf" in found.gc_args
     assert not any(arg.startswith("--action") for arg in found.gc_args)
+    assert not any(arg.startswith("--email-template") for arg in found.gc_args)
+    objects.add("ConfigMap", "gc", {"koji-gc.conf": "[main]\n", "email.tpl": "Dear $owner\n"})
+    assert "--email-template=/etc/koji-operator-gc/email.tpl" in looked(objects, gc=gc).gc_args
     assert found.gc_volumes == [{"name": "settings", "configMap": {"name": "gc"}}]
 
 
