@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""The periodic cleaning works with the hub's own settings and the admin's certificate, and goes when nobody wants it."""
+"""The periodic cleaning works with the hub's settings and the admin's certificate, and goes when nobody wants it."""
 
 from __future__ import annotations
 
