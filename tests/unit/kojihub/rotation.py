@@ -55,7 +55,11 @@ class World:
         self.users: list[dict[str, Any]] = []
         self.clients: dict[str, Client] = {}
         self.pods: list[Pod] = []
-        self.there.there["KojiHub", "hub"] = {**self.hub.resource, "kind": "KojiHub"}
+        self.there.there["KojiHub", "hub"] = {
+            **self.hub.resource,
+            "kind": "KojiHub",
+            "status": {"hub_version": "1.35.3"},
+        }
         self.run_hub()
         self.settle()
         for _ in range(users):
