@@ -72,8 +72,8 @@ def look(spec: Mapping[str, Any], names: Names, reader: Reader) -> CleanupLook:
 def _describe_gc(found: CleanupLook, configmap: str, names: Names, reader: Reader) -> None:
     found.gc_args = [
         f"--server={names.internal_url}",
-        f"--cert={ADMIN_FOLDER}/client.pem",
-        f"--serverca={ADMIN_FOLDER}/ca.crt",
+        "--cert=/tmp/client.pem",
+        f"--serverca={ADMIN_FOLDER}/hub-ca.crt",
         f"--weburl={names.url.removesuffix('hub')}",
         "--lock-file=/tmp/koji-gc.lock",
     ]
