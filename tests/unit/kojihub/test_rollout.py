@@ -91,6 +91,12 @@ def test_a_hub_scaled_to_zero_does_not_serve(cluster: Cluster) -> None:
     assert (problem(cluster).reason, problem(cluster).progressing) == ("ScaledToZero", False)
 
 
+def test_a_pod_that_ends_is_counted_until_it_is_gone(cluster: Cluster) -> None:
+    cluster.deployment({"observedGeneration": 2}, replicas=0)
+    cluster.pod()
+    assert looked(cluster).pods == 1
+
+
 def test_refused_pods_are_named(cluster: Cluster) -> None:
     refused = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: pods"}
     cluster.deployment({**BEHIND, "conditions": [refused]})
