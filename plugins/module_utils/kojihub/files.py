@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import Names
 
 KOJI_DIR = "/mnt/koji"
-DATABASE_CA = "/etc/koji-hub-database/ca.crt"
+DATABASE_CA = "/etc/koji-hub-postgres/ca.crt"
 ADMIN_PEM = "/etc/koji-hub-admin/client.pem"
 HUB_CA = "/etc/koji-hub-tls/ca.crt"
 PLUGINS = "/etc/koji-hub/plugins"
@@ -38,13 +38,20 @@ _ESCAPED = ("\\", "'")
 class Postgres(Protocol):
     """What is needed of postgres.Postgres. Texts are '' for what the Secret does not say."""
 
-    host: str
-    port: str
-    name: str
-    user: str
-    password: str
-    sslmode: str
-    ca: str
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def password(self) -> str: ...
+    @property
+    def sslmode(self) -> str: ...
+    @property
+    def ca(self) -> str: ...
 
 
 @dataclass

@@ -20,7 +20,7 @@ class Database:
     """What a Secret says of a database."""
 
     host: str = "postgresql"
-    port: str = "5432"
+    port: int = 5432
     name: str = "mboxdb"
     user: str = "koji"
     password: str = "mbox"

@@ -51,7 +51,7 @@ def test_the_database_is_in_the_secret_only() -> None:
         "user": "koji",
         "password": "pä%s 'w\\d",
         "sslmode": "verify-full",
-        "sslrootcert": "/etc/koji-hub-database/ca.crt",
+        "sslrootcert": "/etc/koji-hub-postgres/ca.crt",
         "connect_timeout": "10",
         "application_name": "koji-hub",
     }
