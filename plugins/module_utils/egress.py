@@ -67,20 +67,20 @@ def rules(hub: Mapping[str, Any], given: Iterable[Mapping[str, Any]]) -> list[di
 
 def _stored(rule: Mapping[str, Any]) -> dict[str, Any]:
     """A NetworkPolicyEgressRule as it comes back from the API server: else it would be written for ever."""
-    stored: dict[str, Any] = _without_empty(rule)
+    stored: dict[str, Any] = without_empty(rule)
     for port in stored.get("ports", []):
         port.setdefault("protocol", "TCP")
     return stored
 
 
-def _without_empty(value: Any) -> Any:
+def without_empty(value: Any) -> Any:
     """Empty lists and matchLabels are left out; an empty selector or rule means everything, and stays."""
     if isinstance(value, list):
-        return [_without_empty(item) for item in value]
+        return [without_empty(item) for item in value]
     if not hasattr(value, "items"):
         return value
     return {
-        key: _without_empty(item)
+        key: without_empty(item)
         for key, item in value.items()
         if item is not None and item != [] and not (key == "matchLabels" and item == {})
     }

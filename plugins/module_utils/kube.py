@@ -35,8 +35,16 @@ RESOURCES = {
     "Pod": ("api/v1", "pods"),
     "Event": ("api/v1", "events"),
     "Service": ("api/v1", "services"),
+    "ServiceAccount": ("api/v1", "serviceaccounts"),
+    "PersistentVolumeClaim": ("api/v1", "persistentvolumeclaims"),
+    "Deployment": ("apis/apps/v1", "deployments"),
+    "CronJob": ("apis/batch/v1", "cronjobs"),
+    "Job": ("apis/batch/v1", "jobs"),
+    "Ingress": ("apis/networking.k8s.io/v1", "ingresses"),
     "NetworkPolicy": ("apis/networking.k8s.io/v1", "networkpolicies"),
     "PodDisruptionBudget": ("apis/policy/v1", "poddisruptionbudgets"),
+    "Certificate": ("apis/cert-manager.io/v1", "certificates"),
+    "Route": ("apis/route.openshift.io/v1", "routes"),
     **{
         kind: ("apis/apps.fedoraproject.org/v1alpha1", f"{kind.lower()}s")
         for kind in ("KojiHub", "KojiWeb", "Kojira", "KojiBuilder", "KojiUser")
@@ -58,6 +66,7 @@ class _Access:
     headers: dict[str, str] = field(default_factory=dict)
     verify: str | bool = True
     cert: tuple[str, str] | None = None
+    auth: tuple[str, str] | None = None
 
 
 def _in_cluster() -> _Access | None:
@@ -106,6 +115,8 @@ def _from_file(path: Path) -> _Access:
         access.cert = (_private_copy(user["client-certificate-data"]), _private_copy(user["client-key-data"]))
     elif "client-certificate" in user:
         access.cert = (str(path.parent / user["client-certificate"]), str(path.parent / user["client-key"]))
+    if "username" in user:  # the runtime's proxy knows by it whose run this is
+        access.auth = (user["username"], user.get("password", ""))
     return access
 
 
@@ -121,30 +132,38 @@ def _from_library(path: Path) -> _Access:
     return _Access(loaded.host.rstrip("/"), {"Authorization": token} if token else {}, verify, cert)
 
 
-def _find_access() -> _Access:
+def _find_access(*, proxied: bool) -> _Access:
+    named = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+    if proxied and named:
+        return _from_file(Path(named))
     direct = os.environ.get(DIRECT_KUBECONFIG)
     if direct:
         return _from_file(Path(direct))
     in_cluster = _in_cluster()
     if in_cluster:
         return in_cluster
-    first = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0] or str(Path.home() / ".kube" / "config")
+    first = named or str(Path.home() / ".kube" / "config")
     if not Path(first).exists():
         raise KubeError(f"no cluster to talk to: '{first}' does not exist; set KUBECONFIG")
     return _from_file(Path(first))
 
 
 class KubeApi:
-    """Get, create and server-side apply of namespaced objects, as dicts."""
+    """Get, create and server-side apply of namespaced objects, as dicts.
 
-    def __init__(self) -> None:
-        access = _find_access()
+    It talks to the API server itself; `proxied` to what $KUBECONFIG names, which in a run is the runtime's proxy: that
+    watches the kinds that are read through it.
+    """
+
+    def __init__(self, *, proxied: bool = False) -> None:
+        access = _find_access(proxied=proxied)
         self._server = access.server
         self._http = requests.Session()
         self._http.trust_env = False  # no proxy stands between an operator and its API server
         self._http.headers.update(access.headers)
         self._http.verify = access.verify
         self._http.cert = access.cert
+        self._http.auth = access.auth
 
     def _url(self, kind: str, namespace: str, name: str = "", subresource: str = "") -> str:
         base, plural = RESOURCES[kind]
@@ -174,6 +193,12 @@ class KubeApi:
                 return None
             raise
 
+    def events(self, namespace: str, uid: str) -> list[dict[str, Any]]:
+        """The Events about one object."""
+        params = {"fieldSelector": f"involvedObject.uid={uid}"}
+        items: list[dict[str, Any]] = self._call("GET", self._url("Event", namespace), params=params)["items"]
+        return items
+
     def list(self, kind: str, namespace: str, labels: str = "") -> list[dict[str, Any]]:
         """All objects of a kind; [] too when the kind itself is unknown to the cluster."""
         try:
@@ -184,6 +209,17 @@ class KubeApi:
                 return []
             raise
         return items
+
+    def serves(self, kind: str) -> bool:
+        """Whether the cluster knows a kind: some are of OpenShift or cert-manager only."""
+        base, plural = RESOURCES[kind]
+        try:
+            known = self._call("GET", f"{self._server}/{base}")["resources"]
+        except KubeError as error:
+            if error.status == 404:
+                return False
+            raise
+        return any(resource["name"] == plural for resource in known)
 
     def namespace_ends(self, namespace: str) -> bool:
         """Whether a namespace is gone or on its way; False where it may not be looked at."""
@@ -203,6 +239,18 @@ class KubeApi:
                 return False
             raise
         return True
+
+    def apply(
+        self, kind: str, namespace: str, manifest: Mapping[str, Any], manager: str, *, dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Server-side apply, which creates what is absent; `manager` owns exactly the fields that it sends."""
+        return self._call(
+            "PATCH",
+            self._url(kind, namespace, manifest["metadata"]["name"]),
+            params={"fieldManager": manager, "force": "true", **({"dryRun": "All"} if dry_run else {})},
+            headers={"Content-Type": "application/apply-patch+yaml"},
+            data=json.dumps(manifest),
+        )
 
     def apply_status(
         self, kind: str, namespace: str, name: str, manifest: Mapping[str, Any], manager: str

@@ -8,7 +8,7 @@ import hashlib
 import json
 import tomllib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils import ini
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import httpd, messaging, options
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.messaging import MessagingLook
     from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import Names
+    from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.postgres import Postgres
 
 KOJI_DIR = "/mnt/koji"
 DATABASE_CA = "/etc/koji-hub-postgres/ca.crt"
@@ -33,25 +34,6 @@ DATABASE_TIMEOUT = 10
 
 _OURS = ("hub.conf", "koji.conf", "httpd.conf", messaging.SITE_KEY)
 _ESCAPED = ("\\", "'")
-
-
-class Postgres(Protocol):
-    """What is needed of postgres.Postgres. Texts are '' for what the Secret does not say."""
-
-    @property
-    def host(self) -> str: ...
-    @property
-    def port(self) -> int: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def user(self) -> str: ...
-    @property
-    def password(self) -> str: ...
-    @property
-    def sslmode(self) -> str: ...
-    @property
-    def ca(self) -> str: ...
 
 
 @dataclass

@@ -79,7 +79,9 @@ AddType text/plain .log
     AllowOverride None
     Require all denied
 </Directory>
-DocumentRoot "/httpdir/html"
+<IfFile "/httpdir/html">
+    DocumentRoot "/httpdir/html"
+</IfFile>
 <Directory "/httpdir/html">
     Require all granted
 </Directory>

@@ -39,8 +39,9 @@ def test_the_tree_hash_follows_path_mode_and_content(tmp_path: Path) -> None:
 def test_every_image_has_a_recipe() -> None:
     for name in (*image_builder.IMAGES, image_builder.BASE):
         assert (image_builder.RECIPES / name / "Containerfile").exists()
-    assert not image_builder.needs_base("pause")
-    assert image_builder.needs_base("devhub")
+    assert image_builder.parent("pause") is None
+    assert image_builder.parent("devhub") == image_builder.BASE
+    assert image_builder.parent("devhub-1.34") == "devhub"
 
 
 def test_no_recipe_names_a_registry() -> None:
@@ -97,6 +98,13 @@ def test_blobs_that_no_image_has_are_deleted(tmp_path: Path) -> None:
     )
     assert not image_builder.blob(tmp_path, two.descriptor).exists()
     assert len(list((tmp_path / "blobs/sha256").iterdir())) == 4
+
+
+def test_some_contents_of_an_image_are_kept_for_other_checkouts() -> None:
+    record: dict[str, dict[str, Any]] = {"localhost/other:dev x": {"hash": "x"}}
+    for content in "abcdea":
+        record = image_builder.with_newest(record, "one", content, {})
+    assert list(record) == ["localhost/other:dev x", *(f"localhost/one:dev {content}" for content in "cdea")]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{"])

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tests.devhub.certificates import Authority
 from tests.devhub.loopback import SERVER_ID, free_port, postgres
 
-from .hubs import Database, made
+from .hubs import database, made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).parents[3]
 PROBE = CHECKOUT / "roles/koji_hub/files/probe.py"
 MODULES = Path("/usr/lib/apache2/modules")
-TOP_FOLDERS = ("etc/koji", "etc/httpd", "usr", "run", "httpdir", "mnt")
+TOP_FOLDERS = ("etc/koji", "etc/httpd", "usr", "run", "httpdir", "mnt/koji")
 # The folders that a pod may write to.
 WRITABLE = ("run/httpd", "tmp", "mnt/koji")
 
@@ -76,7 +76,7 @@ class Apache:
         self.process.send_signal(signal.SIGWINCH)
 
 
-def _lay_out(root: Path, found: FilesLook, database_conf: str) -> Authority:
+def _lay_out(root: Path, found: FilesLook) -> Authority:
     """Write the files where the pod has them, and give them to the server's user, who may write to few."""
     authority = Authority()
     server = authority.issue("koji-hub", ["localhost"])
@@ -85,7 +85,7 @@ def _lay_out(root: Path, found: FilesLook, database_conf: str) -> Authority:
         **{f"etc/koji-hub-httpd/{key}": text for key, text in found.config.items()},
         **{f"etc/koji-hub-tls/{key}": text for key, text in tls.items()},
         "etc/koji-hub/hub.conf": found.hub_conf,
-        "etc/koji-hub/hub.conf.d/database.conf": database_conf,
+        "etc/koji-hub/hub.conf.d/database.conf": found.secret["database.conf"],
         "httpdir/html/index.html": "hello",
     }
     # Paths in the files are the pod's: here they are below the folder.
@@ -118,10 +118,9 @@ def apache(spec: dict[str, Any] | None = None, site: dict[str, str] | None = Non
     root.chmod(0o755)
     try:
         with postgres(root / "db") as where:
-            database = Database(host=where["DBHost"], name=where["DBName"], user=where["DBUser"])
-            found = made({"host": "localhost", **(spec or {})}, site, database)
-            text = found.secret["database.conf"].replace("port='5432' ", "")
-            authority = _lay_out(root, found, text)
+            there = database(host=where["DBHost"], name=where["DBName"], user=where["DBUser"])
+            found = made({"host": "localhost", **(spec or {})}, site, there)
+            authority = _lay_out(root, found)
             https, http = free_port(), free_port()
             conf = root / "etc/koji-hub-httpd/httpd.conf"
             ports = {"8443": str(https), "8080": str(http)}
