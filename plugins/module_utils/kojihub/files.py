@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.postgres import Postgres
 
 KOJI_DIR = "/mnt/koji"
-DATABASE_CA = "/etc/koji-hub-database/ca.crt"
+DATABASE_CA = "/etc/koji-hub-postgres/ca.crt"
 ADMIN_PEM = "/etc/koji-hub-admin/client.pem"
 HUB_CA = "/etc/koji-hub-tls/ca.crt"
 PLUGINS = "/etc/koji-hub/plugins"
