@@ -9,3 +9,8 @@ compile=("$uv" pip compile -q --universal --python-version 3.11 --generate-hashe
   --custom-compile-command "make lock" --no-emit-index-url --no-emit-find-links pyproject.toml)
 "${compile[@]}" -o requirements.txt
 "${compile[@]}" --group dev -c requirements.txt -o requirements-dev.txt
+# For an image: Debian's Python, and a library that only a test's broker is spoken to with.
+messaging=tests/cluster/images/devhub/messaging
+"$uv" pip compile -q --python-version 3.11 --python-platform x86_64-manylinux_2_28 --generate-hashes \
+  --custom-compile-command "make lock" --no-emit-index-url --no-emit-find-links \
+  "$messaging/requirements.in" -o "$messaging/requirements.txt"

@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -21,6 +22,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tests.devhub import older
 
 from . import debian, packages, wheels
 from .locks import locked
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 RECIPES = SOURCES / "images"
 LABEL = "org.opencontainers.image.revision"
 BASE = "debian"
-IMAGES = ("pause", "postgres", "devhub", "koji-builder", "haproxy")
+IMAGES = ("pause", "postgres", "devhub", "devhub-1.34", "rabbitmq", "haproxy", "koji-builder")
 NAME_ANNOTATION = "io.containerd.image.name"
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 
@@ -75,6 +78,27 @@ def add_devhub(context: Path) -> None:
     if entry.exists():
         shutil.copy2(entry, target / "kojiapp.py")
 
+    add_wheels(context)
+    messaging = context / "messaging"
+    messaging.mkdir(exist_ok=True)
+    for wheel in wheels.ensure(messaging / "requirements.txt", (), wheels.COMPILED).iterdir():
+        shutil.copy2(wheel, messaging)
+    add_schema(context, older.VERSIONS[-1])
+
+
+def add_older_schema(context: Path) -> None:
+    """What an older hub has in /usr/share/koji."""
+    add_schema(context, "1.34")
+
+
+def add_schema(context: Path, version: str) -> None:
+    """schema.sql of a version, and the files that lead to it."""
+    target = context / "koji"
+    target.mkdir()
+    (target / "schema.sql").write_text(older.schema(version))
+    for file in set(older.upgrades(older.VERSIONS[0])) - set(older.upgrades(version)):
+        shutil.copy2(file, target)
+
 
 def add_wheels(context: Path) -> None:
     """The koji library and what it needs at run time, as locked in requirements.txt."""
@@ -84,6 +108,7 @@ def add_wheels(context: Path) -> None:
 ADDITIONS: dict[str, Callable[[Path], None]] = {
     "pause": add_busybox,
     "devhub": add_devhub,
+    "devhub-1.34": add_older_schema,
     "koji-builder": add_wheels,
 }
 
@@ -108,14 +133,25 @@ def tree_hash(folder: Path) -> str:
 def content_hash(name: str, context: Path) -> str:
     """Hash of all that decides an image, given its filled context."""
     content = tree_hash(context)
-    if needs_base(name):
-        content = hashlib.sha256(f"{base_hash()} {content}".encode()).hexdigest()[:16]
+    below = parent(name)
+    if below is not None:
+        content = hashlib.sha256(f"{parent_hash(below)} {content}".encode()).hexdigest()[:16]
     return content
 
 
-def needs_base(name: str) -> bool:
-    """Whether the recipe stands on the Debian root."""
-    return f"FROM {reference(BASE)}" in (RECIPES / name / "Containerfile").read_text()
+def parent(name: str) -> str | None:
+    """The image of ours that a recipe stands on."""
+    found = re.search(r"^FROM localhost/(\S+):dev$", (RECIPES / name / "Containerfile").read_text(), re.MULTILINE)
+    return found[1] if found else None
+
+
+def parent_hash(name: str) -> str:
+    """The content hash of an image that others stand on."""
+    if name == BASE:
+        return base_hash()
+    with tempfile.TemporaryDirectory(prefix="koji-context-") as folder:
+        make_context(name, Path(folder))
+        return content_hash(name, Path(folder))
 
 
 def base_hash() -> str:
@@ -180,8 +216,11 @@ def recorded(name: str, content: str) -> Built | None:
 def build_one(name: str, context: Path, content: str) -> Built:
     """Build an image and record it; called with the lock held."""
     packages.ensure(packages.IMAGES)
-    if needs_base(name):
+    below = parent(name)
+    if below == BASE:
         ensure_base()
+    elif below is not None:
+        ensure_parent(below)
     layout, file = store() / "oci", store() / "built.json"
     with step(f"building image {reference(name)}"):
         run_buildah_build(name, context, content)
@@ -230,6 +269,16 @@ def ensure_base() -> None:
         shutil.copytree(RECIPES / BASE, context, dirs_exist_ok=True)
         with step(f"building image {reference(BASE)}"):
             run_buildah_build(BASE, context, content)
+
+
+def ensure_parent(name: str) -> None:
+    """Build the image that another one stands on, if it isn't there as it should be; called with the lock held."""
+    with tempfile.TemporaryDirectory(prefix="koji-context-") as folder:
+        context = Path(folder)
+        make_context(name, context)
+        content = content_hash(name, context)
+        if recorded(name, content) is None:
+            build_one(name, context, content)
 
 
 def push(name: str, layout: Path) -> dict[str, Any]:

@@ -80,6 +80,7 @@ def storage_class() -> dict[str, Any]:
         "provisioner": "kubernetes.io/no-provisioner",
         "volumeBindingMode": "WaitForFirstConsumer",
         "reclaimPolicy": "Retain",
+        "allowVolumeExpansion": True,
     }
 
 

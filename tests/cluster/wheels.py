@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""The koji library and what it needs at run time, as wheels of pure Python, pinned by hash in requirements.txt."""
+"""Python packages of the images, as wheels for Debian's Python, pinned by hash in a requirements file."""
 
 from __future__ import annotations
 
@@ -29,10 +29,13 @@ PROJECTS = (
     "urllib3",
 )
 PYTHON = "3.11"  # Debian 12's, in the image
+PURE = ("--platform=any", "--implementation=py")
+# What has compiled parts too.
+COMPILED = ("--platform=manylinux2014_x86_64", "--platform=manylinux_2_28_x86_64", "--implementation=cp")
 
 
 def locked_requirements(text: str, projects: tuple[str, ...] = PROJECTS) -> str:
-    """The entries of these projects in a requirements file with hashes, without comments."""
+    """The entries of these projects, or of all, in a requirements file with hashes, without comments."""
     text = re.sub(r"[ \t]*(^|[ \t])#.*", "", text, flags=re.MULTILINE)
     entries = {}
     for entry in re.split(r"(?<!\\)\n", text):
@@ -41,7 +44,7 @@ def locked_requirements(text: str, projects: tuple[str, ...] = PROJECTS) -> str:
             entries[re.sub(r"[-_.]+", "-", name.group(1)).lower()] = entry.rstrip(" \\\n")
     if lacking := [project for project in projects if project not in entries]:
         raise ClusterError(f"requirements.txt doesn't lock {', '.join(lacking)}")
-    return "".join(f"{entries[project]}\n" for project in projects)
+    return "".join(f"{entries[project]}\n" for project in projects or entries)
 
 
 def pip() -> list[str]:
@@ -54,9 +57,9 @@ def pip() -> list[str]:
     raise ClusterError("no pip here; install Debian's python3-pip")
 
 
-def ensure(requirements: Path) -> Path:
+def ensure(requirements: Path, projects: tuple[str, ...] = PROJECTS, kinds: tuple[str, ...] = PURE) -> Path:
     """A folder with the wheels; downloads them when the locked versions aren't in the cache."""
-    text = locked_requirements(requirements.read_text())
+    text = locked_requirements(requirements.read_text(), projects)
     target = cache_root() / f"wheels-{hashlib.sha256((PYTHON + text).encode()).hexdigest()[:16]}"
     if target.exists():
         return target
@@ -65,12 +68,15 @@ def ensure(requirements: Path) -> Path:
             return target
         draft = Path(tempfile.mkdtemp(prefix=".wheels-", dir=target.parent))
         try:
-            with step("downloading the koji library"), tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            with (
+                step("downloading Python packages for an image"),
+                tempfile.NamedTemporaryFile("w", suffix=".txt") as file,
+            ):
                 file.write(text)
                 file.flush()
                 command = [*pip(), "download", "--quiet", "--require-hashes", "--no-deps", "--only-binary=:all:",
-                           "--platform=any", f"--python-version={PYTHON}", "--implementation=py",
-                           f"--dest={draft}", f"--requirement={file.name}"]  # fmt: skip
+                           f"--python-version={PYTHON}", *kinds, f"--dest={draft}",
+                           f"--requirement={file.name}"]  # fmt: skip
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise ClusterError(f"pip download: {done.stderr.strip()[-2000:]}")

@@ -14,7 +14,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 from psycopg2.extras import RealDictCursor
 
-from .core.schema import INHERENT_CHANNELS, INHERENT_PERMISSIONS, LOCKS
+from .core.schema import LOCKS
 from .core.storage import Cond, ConstraintError, Row, StorageDown
 
 SCHEMA = Path(__file__).with_name("schema.sql")
@@ -122,10 +122,6 @@ def create_schema(connection: Connection) -> None:
         cursor.execute("SELECT to_regclass('users')")
         if cursor.fetchone() == (None,):
             cursor.execute(SCHEMA.read_text(encoding="utf-8"))
-            cursor.executemany("INSERT INTO channels (name) VALUES (%s)", [(name,) for name in INHERENT_CHANNELS])
-            cursor.executemany(
-                "INSERT INTO permissions (name, description) VALUES (%s, %s)", list(INHERENT_PERMISSIONS.items())
-            )
 
 
 class PostgresTransaction:

@@ -1,11 +1,20 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
 -- Copyright: Contributors to the Koji operator
--- What core/schema.py describes, for PostgreSQL. Times are seconds since the epoch.
+-- What core/schema.py describes, for PostgreSQL. Times are seconds since the epoch. In an image it is Koji's
+-- /usr/share/koji/schema.sql, and like that one it is of version 1.35, a transaction, and has what is there from the start.
+
+BEGIN WORK;
 
 CREATE TABLE events (
     id SERIAL PRIMARY KEY,
-    time DOUBLE PRECISION NOT NULL
+    time DOUBLE PRECISION NOT NULL DEFAULT extract(epoch FROM clock_timestamp())
 );
+
+-- For whoever writes to versioned tables from outside the hub.
+CREATE FUNCTION get_event() RETURNS INTEGER AS '
+    INSERT INTO events DEFAULT VALUES;
+    SELECT currval(''events_id_seq'')::INTEGER;
+' LANGUAGE SQL;
 
 CREATE TABLE users (
     id SERIAL PRIMARY KEY,
@@ -30,7 +39,7 @@ CREATE TABLE permissions (
 CREATE TABLE user_perms (
     user_id INTEGER NOT NULL REFERENCES users,
     perm_id INTEGER NOT NULL REFERENCES permissions,
-    create_event INTEGER NOT NULL REFERENCES events,
+    create_event INTEGER NOT NULL DEFAULT get_event() REFERENCES events,
     revoke_event INTEGER REFERENCES events,
     creator_id INTEGER NOT NULL REFERENCES users,
     revoker_id INTEGER REFERENCES users,
@@ -42,7 +51,7 @@ CREATE TABLE user_perms (
 CREATE TABLE user_groups (
     user_id INTEGER NOT NULL REFERENCES users,
     group_id INTEGER NOT NULL REFERENCES users,
-    create_event INTEGER NOT NULL REFERENCES events,
+    create_event INTEGER NOT NULL DEFAULT get_event() REFERENCES events,
     revoke_event INTEGER REFERENCES events,
     creator_id INTEGER NOT NULL REFERENCES users,
     revoker_id INTEGER REFERENCES users,
@@ -96,7 +105,7 @@ CREATE TABLE host_config (
     description TEXT,
     comment TEXT,
     enabled BOOLEAN NOT NULL DEFAULT true,
-    create_event INTEGER NOT NULL REFERENCES events,
+    create_event INTEGER NOT NULL DEFAULT get_event() REFERENCES events,
     revoke_event INTEGER REFERENCES events,
     creator_id INTEGER NOT NULL REFERENCES users,
     revoker_id INTEGER REFERENCES users,
@@ -108,7 +117,7 @@ CREATE TABLE host_config (
 CREATE TABLE host_channels (
     host_id INTEGER NOT NULL REFERENCES host,
     channel_id INTEGER NOT NULL REFERENCES channels,
-    create_event INTEGER NOT NULL REFERENCES events,
+    create_event INTEGER NOT NULL DEFAULT get_event() REFERENCES events,
     revoke_event INTEGER REFERENCES events,
     creator_id INTEGER NOT NULL REFERENCES users,
     revoker_id INTEGER REFERENCES users,
@@ -181,3 +190,34 @@ CREATE TABLE scheduler_log_messages (
     msg_time DOUBLE PRECISION NOT NULL,
     msg TEXT NOT NULL
 );
+
+-- By these two a schema's version can be told, as a real one's; nothing uses them here.
+CREATE TABLE repo_queue (
+    id SERIAL PRIMARY KEY
+);
+
+CREATE TABLE archivetypes (
+    id SERIAL PRIMARY KEY,
+    name TEXT UNIQUE NOT NULL
+);
+
+INSERT INTO permissions (name, description) VALUES
+    ('admin', 'Full administrator access. Perform all actions.'),
+    ('appliance', 'Create appliance builds - deprecated.'),
+    ('dist-repo', 'Create a dist-repo.'),
+    ('host', 'Add, remove, enable, disable hosts and channels.'),
+    ('image', 'Start image tasks.'),
+    ('image-import', 'Import image archives.'),
+    ('livecd', 'Start livecd tasks.'),
+    ('maven-import', 'Import maven archives.'),
+    ('repo', 'Manage repos: newRepo, repoExpire, repoDelete, repoProblem.'),
+    ('sign', 'Import RPM signatures and write signed RPMs.'),
+    ('tag', 'Manage packages in tags: add, block, remove, and clone tags.'),
+    ('target', 'Add, edit, and remove targets.'),
+    ('win-admin', 'The default hub policy rule for "vm" requires this permission to trigger Windows builds.'),
+    ('win-import', 'Import win archives.'),
+    ('draft-promoter', 'The permission required in the default "draft_promotion" hub policy rule.');
+INSERT INTO channels (name) VALUES ('default'), ('createrepo'), ('maven'), ('livecd'), ('appliance'), ('vm'), ('image'), ('livemedia');
+INSERT INTO archivetypes (name) VALUES ('jar'), ('zip');
+
+COMMIT WORK;

@@ -39,8 +39,9 @@ def test_the_tree_hash_follows_path_mode_and_content(tmp_path: Path) -> None:
 def test_every_image_has_a_recipe() -> None:
     for name in (*image_builder.IMAGES, image_builder.BASE):
         assert (image_builder.RECIPES / name / "Containerfile").exists()
-    assert not image_builder.needs_base("pause")
-    assert image_builder.needs_base("devhub")
+    assert image_builder.parent("pause") is None
+    assert image_builder.parent("devhub") == image_builder.BASE
+    assert image_builder.parent("devhub-1.34") == "devhub"
 
 
 def test_no_recipe_names_a_registry() -> None:
