@@ -36,6 +36,10 @@ RESOURCES = {
     "Event": ("api/v1", "events"),
     "Service": ("api/v1", "services"),
     "ServiceAccount": ("api/v1", "serviceaccounts"),
+    "PersistentVolumeClaim": ("api/v1", "persistentvolumeclaims"),
+    "Deployment": ("apis/apps/v1", "deployments"),
+    "CronJob": ("apis/batch/v1", "cronjobs"),
+    "Job": ("apis/batch/v1", "jobs"),
     "Ingress": ("apis/networking.k8s.io/v1", "ingresses"),
     "NetworkPolicy": ("apis/networking.k8s.io/v1", "networkpolicies"),
     "PodDisruptionBudget": ("apis/policy/v1", "poddisruptionbudgets"),
@@ -61,6 +65,7 @@ class _Access:
     headers: dict[str, str] = field(default_factory=dict)
     verify: str | bool = True
     cert: tuple[str, str] | None = None
+    auth: tuple[str, str] | None = None
 
 
 def _in_cluster() -> _Access | None:
@@ -109,6 +114,8 @@ def _from_file(path: Path) -> _Access:
         access.cert = (_private_copy(user["client-certificate-data"]), _private_copy(user["client-key-data"]))
     elif "client-certificate" in user:
         access.cert = (str(path.parent / user["client-certificate"]), str(path.parent / user["client-key"]))
+    if "username" in user:  # the runtime's proxy knows by it whose run this is
+        access.auth = (user["username"], user.get("password", ""))
     return access
 
 
@@ -124,30 +131,38 @@ def _from_library(path: Path) -> _Access:
     return _Access(loaded.host.rstrip("/"), {"Authorization": token} if token else {}, verify, cert)
 
 
-def _find_access() -> _Access:
+def _find_access(*, proxied: bool) -> _Access:
+    named = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+    if proxied and named:
+        return _from_file(Path(named))
     direct = os.environ.get(DIRECT_KUBECONFIG)
     if direct:
         return _from_file(Path(direct))
     in_cluster = _in_cluster()
     if in_cluster:
         return in_cluster
-    first = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0] or str(Path.home() / ".kube" / "config")
+    first = named or str(Path.home() / ".kube" / "config")
     if not Path(first).exists():
         raise KubeError(f"no cluster to talk to: '{first}' does not exist; set KUBECONFIG")
     return _from_file(Path(first))
 
 
 class KubeApi:
-    """Get, create and server-side apply of namespaced objects, as dicts."""
+    """Get, create and server-side apply of namespaced objects, as dicts.
 
-    def __init__(self) -> None:
-        access = _find_access()
+    It talks to the API server itself; `proxied` to what $KUBECONFIG names, which in a run is the runtime's proxy: that
+    watches the kinds that are read through it.
+    """
+
+    def __init__(self, *, proxied: bool = False) -> None:
+        access = _find_access(proxied=proxied)
         self._server = access.server
         self._http = requests.Session()
         self._http.trust_env = False  # no proxy stands between an operator and its API server
         self._http.headers.update(access.headers)
         self._http.verify = access.verify
         self._http.cert = access.cert
+        self._http.auth = access.auth
 
     def _url(self, kind: str, namespace: str, name: str = "", subresource: str = "") -> str:
         base, plural = RESOURCES[kind]
@@ -186,6 +201,12 @@ class KubeApi:
             if error.status == 404:
                 return []
             raise
+        return items
+
+    def events(self, namespace: str, uid: str) -> list[dict[str, Any]]:
+        """The Events about one object."""
+        params = {"fieldSelector": f"involvedObject.uid={uid}"}
+        items: list[dict[str, Any]] = self._call("GET", self._url("Event", namespace), params=params)["items"]
         return items
 
     def serves(self, kind: str) -> bool:

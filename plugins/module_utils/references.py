@@ -116,6 +116,7 @@ class Resolver:
             raise Problem("ConflictingFields", conflict)
         self._find_others()
         self._find_hub()
+        self._look_for_hub()
         self._read_admin()
         self._read_ca()
         self._read_client()
@@ -224,6 +225,15 @@ class Resolver:
         self.found.hub_url = next(iter(urls.values()))
         host = self.found.hub_url.removeprefix("https://").split("/")[0].split(":")[0]
         self._hub = hubs.get(host.split(".")[0]) if host.endswith(f".{self._namespace}.svc") else None
+
+    def _look_for_hub(self) -> None:
+        """For a resource that goes: nobody can tell a hub that went before. Its admin's Secret outlives it."""
+        if not self._resource["metadata"].get("deletionTimestamp"):
+            return
+        namespace, name = egress.service_of(self.found.hub_url) or ("", "")
+        ends = self._hub is None or self._hub["metadata"].get("deletionTimestamp")
+        if namespace == self._namespace and ends and self._reader.get("Service", namespace, name) is None:
+            raise Problem("HubGone", f"the hub {self.found.hub_url} is gone: Service '{name}' and KojiHub don't exist")
 
     def _find_hub_service(self) -> None:
         """What a NetworkPolicy that says what builds may connect to needs to know of the hub."""

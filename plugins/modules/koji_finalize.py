@@ -10,8 +10,8 @@ module: koji_finalize
 short_description: Decides whether a resource that is being deleted may go
 description:
   - A run that is not finished is asked for again with RV(retry_after), which keeps the finalizer.
-  - When the hub can't be told any more (the admin Secret is gone, the namespace ends, or O(timeout) has passed), an
-    event on the resource says what was left behind, and it may go.
+  - When the hub can't be told any more (it or the admin Secret is gone, the namespace ends, or O(timeout) has passed),
+    an event on the resource says what was left behind, and it may go.
 version_added: 0.1.0
 author:
   - Contributors to the Koji operator (@fedora-infra)
@@ -81,7 +81,16 @@ if TYPE_CHECKING:
 
 RETRY_AFTER = "5s"
 # With these nobody can tell the hub anything, or nobody can tell which hub, now or later.
-HOPELESS = frozenset({"MissingSecret", "MissingSecretKey", "ConflictingFields", "InvalidHubAddress", "SeveralHubs"})
+HOPELESS = frozenset(
+    {
+        "ConflictingFields",
+        "HubGone",
+        "InvalidHubAddress",
+        "MissingSecret",
+        "MissingSecretKey",
+        "SeveralHubs",
+    }
+)
 
 
 def age(resource: dict[str, Any], now: datetime.datetime) -> float:

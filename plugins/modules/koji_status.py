@@ -68,6 +68,29 @@ options:
         description: What is wrong and what to do.
         type: str
         required: true
+  conditions:
+    description: Further conditions of this kind of resource; those that are not given are taken away.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      type:
+        description: Which one.
+        type: str
+        required: true
+        choices: [DatabaseReady, CertificatesValid]
+      status:
+        description: Whether it holds.
+        type: bool
+        required: true
+      reason:
+        description: Why, in one CamelCase word.
+        type: str
+        required: true
+      message:
+        description: Why, in a sentence that a person can act on.
+        type: str
+        default: ''
   fields:
     description: Further fields of the status. One whose value is empty is left out.
     type: dict
@@ -143,6 +166,17 @@ ARGUMENTS: dict[str, Any] = {
         "default": [],
         "options": {"reason": {"type": "str", "required": True}, "message": {"type": "str", "required": True}},
     },
+    "conditions": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "type": {"type": "str", "required": True, "choices": ["DatabaseReady", "CertificatesValid"]},
+            "status": {"type": "bool", "required": True},
+            "reason": {"type": "str", "required": True},
+            "message": {"type": "str", "default": ""},
+        },
+    },
     "fields": {"type": "dict", "default": {}},
     "generation": {"type": "int", "required": True},
     "field_manager": {"type": "str", "default": "koji-role"},
@@ -152,12 +186,13 @@ ARGUMENTS: dict[str, Any] = {
 # Seconds. What comes right by itself is looked at soon; what a person has to mend takes at least a moment.
 RETRY_PROGRESSING, RETRY_DEGRADED, RETRY_MAX = 5, 20, 300
 # What a role says of its resource; other writers have conditions of their own.
-OWN_CONDITIONS = ("Ready", "Progressing", "Degraded", "Warning")
+OWN_CONDITIONS = ("Ready", "Progressing", "Degraded", "Warning", "DatabaseReady", "CertificatesValid")
 
 
 def wanted_conditions(params: dict[str, Any]) -> list[Condition]:
     """The conditions that the arguments ask for."""
     conditions = summary(Outcome(params["ready"], params["progressing"], params["reason"], params["message"]))
+    conditions += [Condition(**condition) for condition in params["conditions"]]
     if params["warnings"]:
         first = params["warnings"][0]
         conditions.append(

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 RECIPES = SOURCES / "images"
 LABEL = "org.opencontainers.image.revision"
 BASE = "debian"
-IMAGES = ("pause", "postgres", "devhub", "devhub-1.34", "rabbitmq", "haproxy", "koji-builder")
+IMAGES = ("pause", "postgres", "devhub", "devhub-1.34", "rabbitmq", "koji-builder", "haproxy")
 NAME_ANNOTATION = "io.containerd.image.name"
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 

@@ -65,6 +65,7 @@ def test_what_may_still_come_right_is_tried_again(params: dict[str, Any]) -> Non
         (Api(), {"waiting_for": "2 task pods", "age": 301}, "2 task pods (given up after 300 s)"),
         (Api(), {"error": {"reason": "MissingSecret", "message": "no Secret"}}, "no Secret"),
         (Api(), {"error": {"reason": "ConflictingFields", "message": "a but b"}}, "a but b"),
+        (Api(), {"error": {"reason": "HubGone", "message": "gone"}, "waiting_for": "2 task pods"}, "gone"),
         (Api(ends=True), {"error": DOWN}, "the namespace is being deleted"),
     ],
 )

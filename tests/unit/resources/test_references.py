@@ -322,3 +322,36 @@ def test_a_policy_lets_builds_reach_the_pods_of_the_hub_s_service(there: Objects
     assert found(there, wanted).hub_egress == {"to": [{"podSelector": {"matchLabels": {"app": "hub"}}}]}
     for policy in ({}, {"egress": None}, {"egress": [], "enabled": False}):
         assert found(there, resource("KojiBuilder", "default", network_policy=policy)).hub_egress == {}
+
+
+GONE = "2026-01-01T00:00:00Z"
+
+
+def deleted(kind: str, name: str, **spec: Any) -> dict[str, Any]:
+    item = resource(kind, name, **spec)
+    item["metadata"]["deletionTimestamp"] = GONE
+    return item
+
+
+@pytest.mark.parametrize("kind", ["KojiUser", "KojiBuilder"])
+def test_what_is_deleted_after_its_hub_does_not_wait_for_it_although_its_admin_is_kept(
+    there: Objects, kind: str
+) -> None:
+    assert problem(there, deleted(kind, "x")).reason == "HubGone"
+    # A hub on its way out brings its Service back no more.
+    there.add("KojiHub", "hub", metadata={"deletionTimestamp": GONE})
+    assert problem(there, deleted(kind, "x")).reason == "HubGone"
+
+
+def test_a_hub_that_is_only_away_is_waited_for(there: Objects) -> None:
+    there.add("Service", "koji-hub")
+    assert found(there, deleted("KojiUser", "x")).admin_pem
+    del there.there["Service", "koji-hub"]
+    there.add("KojiHub", "hub")  # it makes its Service again
+    assert found(there, deleted("KojiUser", "x")).admin_pem
+    # Of a hub elsewhere nothing is known here.
+    assert found(there, deleted("KojiUser", "y", hub_host="koji.example.org")).admin_pem
+
+
+def test_a_resource_that_stays_says_that_its_hub_does_not_answer_instead(there: Objects) -> None:
+    assert found(there, resource("KojiUser", "x")).admin_pem

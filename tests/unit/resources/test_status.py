@@ -36,7 +36,7 @@ class Api:
         self.written.append(manifest)
 
 
-def write(api: Api) -> dict[str, Any]:
+def write(api: Api, **more: Any) -> dict[str, Any]:
     params = {
         "kind": "KojiUser",
         "name": "someone",
@@ -46,9 +46,11 @@ def write(api: Api) -> dict[str, Any]:
         "reason": "MissingSecret",
         "message": "which",
         "warnings": [],
+        "conditions": [],
         "fields": {},
         "generation": 1,
         "field_manager": "koji-role",
+        **more,
     }
     return bring_in_line(api, params, check_mode=False)  # type: ignore[arg-type]
 
@@ -81,3 +83,11 @@ def test_a_resource_that_goes_meanwhile_needs_no_status() -> None:
 def test_other_refusals_are_failures(call: str) -> None:
     with pytest.raises(KubeError):
         write(Api(**{call: 500}))
+
+
+def test_a_kinds_own_conditions_stand_beside_the_common_ones() -> None:
+    api = Api()
+    write(api, conditions=[{"type": "DatabaseReady", "status": True, "reason": "SchemaCurrent", "message": "1.35"}])
+    conditions = {entry["type"]: entry for entry in api.written[0]["status"]["conditions"]}
+    assert set(conditions) == {"Ready", "Progressing", "Degraded", "DatabaseReady"}
+    assert (conditions["DatabaseReady"]["status"], conditions["DatabaseReady"]["message"]) == ("True", "1.35")

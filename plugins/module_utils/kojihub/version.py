@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the Koji operator
+"""Asks the running hub for its version, without the second that importing koji costs."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import xmlrpc.client
+from urllib.parse import urlsplit
+from xml.parsers.expat import ExpatError
+
+TIMEOUT = 5  # seconds
+
+
+def ask(url: str, ca: str) -> str:
+    """The version that the hub at `url` reports, '' if it does not answer; `ca` is PEM text."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port
+    try:
+        connection = (
+            http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=ssl.create_default_context(cadata=ca))
+            if parts.scheme == "https"
+            else http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+        )
+        connection.request("POST", parts.path, xmlrpc.client.dumps((), "getKojiVersion"), {"Content-Type": "text/xml"})
+        answer = connection.getresponse().read()
+        connection.close()
+        [version], _ = xmlrpc.client.loads(answer)
+    except (OSError, ValueError, http.client.HTTPException, xmlrpc.client.Error, ExpatError):
+        return ""
+    return version if isinstance(version, str) else ""
