@@ -13,10 +13,10 @@ check() {
   "$@" || failed+=("$name")
 }
 
-check "ruff check" ruff check -q plugins runner tests tools bin/koji-operator-metrics
-check "ruff format" ruff format -q --check plugins runner tests tools bin/koji-operator-metrics
+check "ruff check" ruff check -q plugins runner tests tools roles bin/koji-operator-metrics
+check "ruff format" ruff format -q --check plugins runner tests tools roles bin/koji-operator-metrics
 check "mypy: the collection" mypy -p ansible_collections.fedoraproject.koji.plugins
-check "mypy: runner, tests and tools" mypy runner tests tools
+check "mypy: runner, tests, tools and what roles bring" mypy runner tests tools roles
 check "mypy: the exporter" mypy bin/koji-operator-metrics
 check "yamllint" yamllint -s .
 check "ansible-lint" env ANSIBLE_LIBRARY=plugins/modules ansible-lint -q --offline

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils import certificates, egress, ini
 from ansible_collections.fedoraproject.koji.plugins.module_utils.claims import USER_FIELDS, claims, hub_user
+from ansible_collections.fedoraproject.koji.plugins.module_utils.issuing import Pair, Wishes, issue, usable_pair
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import names as kojihub
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import (
     DEFAULT_ADMIN_SECRET,
     DEFAULT_CA_SECRET,
@@ -84,8 +86,7 @@ class References:
     client_ours: bool = False
     client_make: bool = False
     client_expires: str = ""
-    signer_certificate: str = ""
-    signer_key: str = ""
+    client_wanted: dict[str, Any] = field(default_factory=dict)  # for role koji_certificate, with client_make
     settings: dict[str, str] = field(default_factory=dict)
     hub_egress: dict[str, Any] = field(default_factory=dict)  # NetworkPolicyEgressRule, where a policy needs it
     claimed_by: list[str] = field(default_factory=list)
@@ -117,6 +118,7 @@ class Resolver:
         self._find_others()
         self._find_hub()
         self._look_for_hub()
+        self._wait_for_hub()
         self._read_admin()
         self._read_ca()
         self._read_client()
@@ -235,6 +237,16 @@ class Resolver:
         if namespace == self._namespace and ends and self._reader.get("Service", namespace, name) is None:
             raise Problem("HubGone", f"the hub {self.found.hub_url} is gone: Service '{name}' and KojiHub don't exist")
 
+    def _wait_for_hub(self) -> None:
+        """For one that is made together with its hub: nothing is wrong, the hub comes first."""
+        if self._hub is None or self._resource["metadata"].get("deletionTimestamp"):
+            return
+        name, status = self._hub["metadata"]["name"], self._hub.get("status") or {}
+        if not status.get("hub_version"):
+            said = [entry for entry in status.get("conditions") or [] if entry["type"] == "Ready"]
+            why = f"{said[0]['reason']}: {said[0]['message']}" if said else "the operator has not looked at it yet"
+            raise Problem("WaitingForHub", f"KojiHub '{name}' has not served yet ({why})", progressing=True)
+
     def _find_hub_service(self) -> None:
         """What a NetworkPolicy that says what builds may connect to needs to know of the hub."""
         policy = self._spec.get("network_policy") or {}
@@ -289,7 +301,7 @@ class Resolver:
             raise Problem("InvalidCertificate", f"the certificate in Secret '{name}' can't be used: {error}") from error
 
     def _read_admin(self) -> None:
-        hub_admin = f"{fullname(self._hub['metadata']['name'])}-admin" if self._hub else DEFAULT_ADMIN_SECRET
+        hub_admin = kojihub.Names(self._hub).admin_secret if self._hub else DEFAULT_ADMIN_SECRET
         name = self.found.admin_secret = given(self._spec.get("admin_secret")) or hub_admin
         data = self._secret(name)
         if data is None:
@@ -305,7 +317,7 @@ class Resolver:
         self.found.ca = given(data.get("ca.crt"))
 
     def _hub_ca_secret(self) -> str:
-        return given(((self._hub or {}).get("spec") or {}).get("ca_cert_secret")) or DEFAULT_CA_SECRET
+        return kojihub.Names(self._hub).ca_secret if self._hub else DEFAULT_CA_SECRET
 
     def _read_ca(self) -> None:
         """The named CA as it is; one that nobody made is written with the hub's, which the admin Secret carries."""
@@ -338,26 +350,33 @@ class Resolver:
                 f"certificate ({self._named_by(_CLIENT_FIELDS)}); name two Secrets",
             )
         old = self._secret(name) or {}
-        self.found.client_certificate, self.found.client_key = old.get("tls.crt", ""), old.get("tls.key", "")
-        signer = self._find_signer(name)
-        try:
-            current = certificates.read(self.found.client_certificate, self.found.client_key)
-            issuer = certificates.read(self.found.signer_certificate)
-        except certificates.CertificateError:
-            self.found.client_make = True
-            if self.found.signer_certificate:
-                self._checked(signer, self.found.signer_certificate, self.found.signer_key)
+        current = usable_pair(old.get("tls.crt", ""), old.get("tls.key", ""))
+        signer = self._find_signer()
+        if current and self._is_good(current.certificate, signer):
+            self.found.client_certificate, self.found.client_key = current.text, current.key
+            self.found.client_expires = certificates.rfc3339(current.certificate)
             return
-        self.found.client_make = (
-            current.renew(self._renew_before())
-            or current.common_name != self.found.user
-            or current.issuer != issuer.subject
+        if signer is None:
+            raise self._no_signer(name)
+        self.found.client_make = True
+        wishes, now = Wishes.of(self._spec), datetime.datetime.now(datetime.UTC)
+        self.found.client_wanted = issue(
+            self.found.user,
+            wishes.key_type,
+            wishes.end(signer.certificate, now),
+            key=old.get("tls.key", ""),
+            usage="clientAuth",
+            signer=signer,
         )
-        self.found.client_expires = certificates.rfc3339(current)
 
-    def _renew_before(self) -> datetime.timedelta:
-        days = (self._spec.get("certificate") or {}).get("renew_before_days")
-        return datetime.timedelta(days=days) if days else certificates.RENEW_BEFORE
+    def _is_good(self, current: certificates.Certificate, signer: Pair | None) -> bool:
+        """Whether our certificate need not be issued anew. While nobody can sign, one that the hub accepts is."""
+        by = [signer.certificate] if signer else certificates.readable(self.found.ca)
+        return (
+            current.common_name == self.found.user
+            and any(current.issued_by(one) for one in by)
+            and Wishes.of(self._spec).in_time(current, by, datetime.datetime.now(datetime.UTC))
+        )
 
     def _check_given(self, name: str, certificate: str, key: str) -> None:
         read = self._checked(name, certificate, key)
@@ -372,19 +391,35 @@ class Resolver:
         self.found.client_certificate, self.found.client_key = certificate, key
         self.found.client_expires = certificates.rfc3339(read)
 
-    def _find_signer(self, client: str) -> str:
-        """The CA's key: <CA Secret>-key, of the CA that was named or of the hub's."""
-        names = list(dict.fromkeys((f"{self.found.ca_secret}-key", f"{self._hub_ca_secret()}-key")))
-        for name in names:
+    def _signers(self) -> list[str]:
+        """Secrets that may have the CA's key: <CA Secret>-key, of the CA that was named or of the hub's."""
+        return list(dict.fromkeys((f"{self.found.ca_secret}-key", f"{self._hub_ca_secret()}-key")))
+
+    def _find_signer(self) -> Pair | None:
+        """Who signs, or None. Raises Problem where the Secret is no good."""
+        for name in self._signers():
             data = self._secret(name)
             if data is None:
                 continue
+            if given(data.get("next.crt")) and not given(data.get("tls.key")):
+                return None  # the key was lost, and role koji_hub is at it
             for key in ("tls.crt", "tls.key"):
                 if not given(data.get(key)):
                     raise self._missing_key(name, key)
-            self.found.signer_certificate, self.found.signer_key = data["tls.crt"], data["tls.key"]
-            return name
-        raise self._missing(
+            found = self._checked(name, data["tls.crt"], data["tls.key"])
+            if found.expired:
+                raise Problem("CertificateExpired", f"the CA in Secret '{name}' has expired; renew it")
+            return Pair(found, data["tls.crt"], data["tls.key"])
+        return None
+
+    def _no_signer(self, client: str) -> Problem:
+        names = self._signers()
+        if any(self._secret(name) is not None for name in names):
+            message = (
+                f"the certificate for Secret '{client}' can't be signed before the hub's new CA is known to everyone"
+            )
+            return Problem("NewCA", message, progressing=True)
+        return self._missing(
             client,
             "a client certificate (keys tls.crt and tls.key)",
             f"create it, or give the CA's key to sign one with as Secret {' or '.join(repr(n) for n in names)} "

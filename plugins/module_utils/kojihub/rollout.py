@@ -86,10 +86,15 @@ def _trouble(
     for pod in newest:
         if pod["metadata"].get("deletionTimestamp"):
             continue
-        problem = _waits(pod) or _unscheduled(pod, reader, namespace) or _by_events(pod, reader, namespace)
+        problem = start_problem(pod, reader, namespace)
         if problem is not None:
             return problem
     return None
+
+
+def start_problem(pod: Mapping[str, Any], reader: PodReader, namespace: str) -> Problem | None:
+    """What keeps a pod from running, or from being ready."""
+    return _waits(pod) or _unscheduled(pod, reader, namespace) or _by_events(pod, reader, namespace)
 
 
 def _waits(pod: Mapping[str, Any]) -> Problem | None:

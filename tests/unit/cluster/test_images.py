@@ -100,6 +100,13 @@ def test_blobs_that_no_image_has_are_deleted(tmp_path: Path) -> None:
     assert len(list((tmp_path / "blobs/sha256").iterdir())) == 4
 
 
+def test_some_contents_of_an_image_are_kept_for_other_checkouts() -> None:
+    record: dict[str, dict[str, Any]] = {"localhost/other:dev x": {"hash": "x"}}
+    for content in "abcdea":
+        record = image_builder.with_newest(record, "one", content, {})
+    assert list(record) == ["localhost/other:dev x", *(f"localhost/one:dev {content}" for content in "cdea")]
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{"])
 def test_a_damaged_record_means_build_again(tmp_path: Path, text: str) -> None:
     (tmp_path / "built.json").write_text(text)

@@ -13,6 +13,8 @@ from ansible_collections.fedoraproject.koji.plugins.modules.koji_references_info
 
 from .cluster import Authority, Objects, resource
 
+SERVES = {"hub_version": "1.35.3"}
+
 
 @pytest.fixture(scope="module")
 def authority() -> Authority:
@@ -54,7 +56,7 @@ def test_a_builder_that_names_nothing_finds_the_hub_and_gets_a_certificate(there
     assert references.client_secret == "koji-default-client-cert"
     assert references.client_ours
     assert references.client_make
-    assert references.signer_key
+    assert references.client_wanted["signer_key"]
 
 
 def test_a_given_certificate_is_used_as_it_is(there: Objects, authority: Authority) -> None:
@@ -89,7 +91,7 @@ def test_a_ca_secret_that_nobody_made_is_written_with_the_hubs_ca(there: Objects
 
 def test_the_kojihub_of_the_namespace_is_the_default(there: Objects, authority: Authority) -> None:
     certificate, key = authority.issue("koji-admin")
-    there.add("KojiHub", "hub2", spec={"ca_cert_secret": "koji-hub-ca-cert"})
+    there.add("KojiHub", "hub2", spec={"ca_cert_secret": "koji-hub-ca-cert"}, status=SERVES)
     there.add("Secret", "koji-hub2-admin", {"tls.crt": certificate, "tls.key": key})
     references = found(there, resource("KojiUser", "someone"))
     assert references.hub_url == "https://koji-hub2.koji.svc:8443/kojihub"
@@ -324,6 +326,29 @@ def test_a_policy_lets_builds_reach_the_pods_of_the_hub_s_service(there: Objects
         assert found(there, resource("KojiBuilder", "default", network_policy=policy)).hub_egress == {}
 
 
+def test_what_is_made_together_with_its_hub_waits_for_it(there: Objects) -> None:
+    there.add("KojiHub", "hub")
+    waits = problem(there, resource("KojiUser", "x"))
+    assert (waits.reason, waits.progressing) == ("WaitingForHub", True)
+    said = {"type": "Ready", "reason": "MissingSecret", "message": "Secret 'postgres' does not exist"}
+    there.add("KojiHub", "hub", status={"conditions": [said]})
+    assert "MissingSecret: Secret 'postgres' does not exist" in problem(there, resource("KojiUser", "x")).message
+    # Later, what is wrong with the hub is its own matter.
+    there.add("KojiHub", "hub", status={**SERVES, "conditions": [said]})
+    assert found(there, resource("KojiUser", "x")).admin_pem
+
+
+def test_a_kojihubs_secrets_are_called_after_it(there: Objects, authority: Authority) -> None:
+    certificate, key = authority.issue("koji-admin")
+    there.add("KojiHub", "other", status=SERVES)
+    there.add("Secret", "koji-other-admin", {"tls.crt": certificate, "tls.key": key})
+    there.add("Secret", "koji-other-ca-cert", {"ca.crt": authority.certificate})
+    there.add("Secret", "koji-other-ca-cert-key", {"tls.crt": authority.certificate, "tls.key": authority.key})
+    references = found(there, resource("KojiUser", "x"))
+    assert (references.admin_secret, references.ca_secret) == ("koji-other-admin", "koji-other-ca-cert")
+    assert references.client_make
+
+
 GONE = "2026-01-01T00:00:00Z"
 
 
@@ -347,7 +372,7 @@ def test_a_hub_that_is_only_away_is_waited_for(there: Objects) -> None:
     there.add("Service", "koji-hub")
     assert found(there, deleted("KojiUser", "x")).admin_pem
     del there.there["Service", "koji-hub"]
-    there.add("KojiHub", "hub")  # it makes its Service again
+    there.add("KojiHub", "hub", status=SERVES)  # it makes its Service again
     assert found(there, deleted("KojiUser", "x")).admin_pem
     # Of a hub elsewhere nothing is known here.
     assert found(there, deleted("KojiUser", "y", hub_host="koji.example.org")).admin_pem

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the Koji operator
+"""What is applied when: the database first, then the pods; an upgrade that needs it finds the hub down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.database import DatabaseLook
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.rollout import RolloutLook
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.stage import DATABASE, HUB, Stage, decide
+from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
+
+SERVES = RolloutLook(exists=True, settled=True, replicas=2, available=2, pods=2)
+DOWN = RolloutLook(exists=True, settled=True)
+NONE = RolloutLook(problem=Problem("RollingOut", "none yet", progressing=True))
+
+
+def staged(rollout: RolloutLook, **data: Any) -> Stage:
+    return decide(2, DatabaseLook("abc1234", "koji-hub-db-abc1234", **data), rollout)
+
+
+def test_the_job_comes_before_the_hub() -> None:
+    stage = staged(NONE, make=True)
+    assert (stage.templates, stage.replicas) == (list(DATABASE), 0)
+    assert stage.problem is not None
+    assert stage.problem.progressing
+
+
+def test_nothing_is_applied_while_the_job_runs() -> None:
+    assert staged(SERVES, state="running").templates == []
+
+
+@pytest.mark.parametrize("rollout", [NONE, SERVES])
+def test_the_hub_follows_a_job_that_succeeded(rollout: RolloutLook) -> None:
+    stage = staged(rollout, state="succeeded", progressing=False)
+    assert (stage.templates, stage.replicas) == (list(HUB), 2)
+    assert stage.problem is rollout.problem
+
+
+def test_a_hub_that_serves_is_left_alone_by_a_job_that_failed_until_the_next() -> None:
+    stage = staged(SERVES, state="failed", reason="WrongDatabasePassword", progressing=False)
+    assert stage.templates == []
+    assert stage.problem is not None
+    assert (stage.problem.reason, stage.problem.progressing) == ("WrongDatabasePassword", False)
+    assert staged(SERVES, state="failed", make=True).templates == list(DATABASE)
+
+
+def test_an_upgrade_that_needs_it_waits_until_no_pod_is_left() -> None:
+    needs = {"state": "needs_offline", "hub_down_first": True, "make": True, "message": "1.34 -> 1.35"}
+    stopping = staged(SERVES, **needs)
+    assert (stopping.templates, stopping.replicas) == (list(HUB), 0)
+    assert stopping.problem is not None
+    assert stopping.problem.reason == "HubStopping"
+    assert "1.34 -> 1.35" in stopping.problem.message
+    assert staged(DOWN, **needs).templates == [*HUB, *DATABASE]
+
+
+def test_a_hub_stays_down_while_its_upgrade_runs_or_has_failed() -> None:
+    for state in ("running", "failed"):
+        stage = staged(DOWN, state=state, hub_down_first=True)
+        assert (stage.templates, stage.replicas) == (list(HUB), 0)
+    assert staged(NONE, state="needs_offline", hub_down_first=True, make=True).templates == list(DATABASE)
