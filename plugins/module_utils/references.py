@@ -13,7 +13,7 @@ import datetime
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ansible_collections.fedoraproject.koji.plugins.module_utils import certificates, egress, ini
+from ansible_collections.fedoraproject.koji.plugins.module_utils import cert_manager, certificates, egress, ini
 from ansible_collections.fedoraproject.koji.plugins.module_utils.claims import USER_FIELDS, claims, hub_user
 from ansible_collections.fedoraproject.koji.plugins.module_utils.issuing import Pair, Wishes, issue, usable_pair
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import names as kojihub
@@ -87,6 +87,8 @@ class References:
     client_make: bool = False
     client_expires: str = ""
     client_wanted: dict[str, Any] = field(default_factory=dict)  # for role koji_certificate, with client_make
+    client_request: dict[str, Any] = field(default_factory=dict)  # the Certificate to apply, where cert-manager signs
+    waiting: dict[str, Any] = field(default_factory=dict)  # why it is not ready yet, though all can be written
     settings: dict[str, str] = field(default_factory=dict)
     hub_egress: dict[str, Any] = field(default_factory=dict)  # NetworkPolicyEgressRule, where a policy needs it
     claimed_by: list[str] = field(default_factory=list)
@@ -338,9 +340,13 @@ class Resolver:
         """A given client certificate is used as it is; otherwise the role makes one and keeps it valid."""
         name = self.found.client_secret = self._one_of(_CLIENT_FIELDS) or f"{fullname(self._name)}-client-cert"
         there = self._get_secret(name)
-        if there is not None and not self._is_ours(there):
+        issuer = self._issuer()
+        if there is not None and not self._is_ours(there) and not (issuer and _is_cert_managers(there)):
             certificate, key = self._pair(name, self._secret(name) or {})
             self._check_given(name, certificate, key)
+            return
+        if issuer:
+            self._ask_cert_manager(name, issuer)
             return
         self.found.client_ours = True
         if name == self.found.ca_secret:
@@ -368,6 +374,34 @@ class Resolver:
             usage="clientAuth",
             signer=signer,
         )
+
+    def _issuer(self) -> dict[str, Any]:
+        """The hub's issuer of cert-manager; a site that gives the CA's key as well wants the operator to sign."""
+        issuer: dict[str, Any] = ((self._hub or {}).get("spec") or {}).get("cert_manager_issuer") or {}
+        return {} if any(self._get_secret(name) for name in self._signers()) else issuer
+
+    def _ask_cert_manager(self, name: str, issuer: Mapping[str, Any]) -> None:
+        """Have it make the certificate, and use what it has written."""
+        labels = {kojihub.MANAGED_BY: kojihub.OPERATOR}
+        wishes = Wishes.of(self._spec)
+        wanted = cert_manager.request(name, self.found.user, issuer=issuer, wishes=wishes, labels=labels)
+        there = self._reader.get(cert_manager.KIND, self._namespace, name)
+        if there is not None and not self._is_ours(there):
+            raise Problem(
+                "NameTaken",
+                f"Certificate '{name}' in namespace '{self._namespace}' is needed for this {self._kind}, but it exists "
+                "and is not its own; rename or delete it",
+            )
+        if there is None or not wanted["spec"].items() <= there["spec"].items():
+            self.found.client_request = wanted
+        secret, data = self._get_secret(name), self._secret(name) or {}
+        pair = usable_pair(data.get("tls.crt", ""), data.get("tls.key", ""))
+        written = secret is not None and _is_cert_managers(secret)
+        if not written or pair is None or pair.certificate.common_name != self.found.user:
+            message = cert_manager.waiting(name, self._namespace, there)
+            self.found.waiting = Problem(cert_manager.WAITING, message, progressing=True).as_dict()
+            return
+        self._check_given(name, pair.text, pair.key)
 
     def _is_good(self, current: certificates.Certificate, signer: Pair | None) -> bool:
         """Whether our certificate need not be issued anew. While nobody can sign, one that the hub accepts is."""
@@ -441,3 +475,10 @@ class Resolver:
                     "InvalidConfigMap",
                     f"ConfigMap '{name}' in namespace '{self._namespace}', key '{key}': {error}",
                 ) from error
+
+
+def _is_cert_managers(secret: Mapping[str, Any]) -> bool:
+    """Whether cert-manager wrote it for a Certificate of the operator's."""
+    metadata = secret["metadata"]
+    ours = (metadata.get("labels") or {}).get(kojihub.MANAGED_BY) == kojihub.OPERATOR
+    return ours and cert_manager.has_written(metadata["name"], metadata.get("annotations") or {})

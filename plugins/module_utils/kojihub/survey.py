@@ -187,7 +187,10 @@ class Survey:
         if self._problems or self._spec.get("paused"):
             return []
         return [
-            item for look in (found.exposure, found.database, found.cleanup) if look is not None for item in look.remove
+            item
+            for look in (found.exposure, found.database, found.cleanup, found.certificates)
+            if look is not None
+            for item in look.remove
         ]
 
     def _checksums(self, found: Found) -> dict[str, str]:
