@@ -31,11 +31,13 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.names import GR
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 DEFAULT_IMAGE = "quay.io/fedora/koji-hub:latest"
 CONFIG_CHECKSUM = f"{GROUP}/config"
 CA_BUNDLE = "ca-bundle.crt"
+# A rotation of the CA goes on by itself, step by step, while the hub is ready.
+ROTATION_PERIOD = "20s"
 REQUESTS = "certificates.certificate.yaml.j2"
 
 T = TypeVar("T")
@@ -87,9 +89,10 @@ class Survey:
             "checksums": self._checksums(found),
             "status": self._status(found),
             "conditions": self._conditions(found),
-            "certificates": dataclasses.asdict(found.certificates),
+            "again": ROTATION_PERIOD if found.certificates.rotation else "",
+            "certificates": _plain(found.certificates),
             "cleanup": dataclasses.asdict(found.cleanup),
-            "claims": {**dataclasses.asdict(found.claims), "problem": None},
+            "claims": _plain(found.claims),
             "exposure": dataclasses.asdict(found.exposure) if found.exposure else {},
             "database": dataclasses.asdict(found.database) if found.database else {},
             "files": _of_files(found.files) if found.files else {},
@@ -186,12 +189,20 @@ class Survey:
     def _remove(self, found: Found) -> list[dict[str, Any]]:
         if self._problems or self._spec.get("paused"):
             return []
+        looks = (found.exposure, found.database, found.cleanup)
         return [
-            item
-            for look in (found.exposure, found.database, found.cleanup, found.certificates)
-            if look is not None
-            for item in look.remove
+            *(item for look in looks if look is not None for item in look.remove),
+            *self._old_requests(found),
         ]
+
+    def _old_requests(self, found: Found) -> Iterator[dict[str, Any]]:
+        """Certificates of cert-manager that are no longer asked for; it would go on to write their Secrets."""
+        asked = {request["name"] for request in found.certificates.requests}
+        for name in sorted({self._names.service_secret, self._names.admin_secret} - asked):
+            there = self._reader.get("Certificate", self._names.namespace, name)
+            if there is not None and owned.is_ours(there, self._names):
+                metadata = {"name": name, "namespace": self._names.namespace}
+                yield {"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": metadata}
 
     def _checksums(self, found: Found) -> dict[str, str]:
         """Annotations of the pods: another value rolls them."""
@@ -232,6 +243,11 @@ class Survey:
         else:
             valid = {"status": True, "reason": "Valid", "message": f"until {certs.expires}"}
         return [{"type": "DatabaseReady", **ready}, {"type": "CertificatesValid", **valid}]
+
+
+def _plain(look: certificates.CertificatesLook | claims.ClaimsLook) -> dict[str, Any]:
+    """For the role; asdict can't copy an exception."""
+    return dataclasses.asdict(dataclasses.replace(look, problem=None))
 
 
 def _of_files(look: files.FilesLook) -> dict[str, Any]:
