@@ -90,6 +90,7 @@ class References:
     client_request: dict[str, Any] = field(default_factory=dict)  # the Certificate to apply, where cert-manager signs
     waiting: dict[str, Any] = field(default_factory=dict)  # why it is not ready yet, though all can be written
     settings: dict[str, str] = field(default_factory=dict)
+    shared_beside: dict[str, str] = field(default_factory=dict)  # labels of pods that shared_pvc is on one node with
     hub_egress: dict[str, Any] = field(default_factory=dict)  # NetworkPolicyEgressRule, where a policy needs it
     claimed_by: list[str] = field(default_factory=list)
     warnings: list[dict[str, str]] = field(default_factory=list)
@@ -126,6 +127,7 @@ class Resolver:
         self._read_client()
         self._read_settings()
         self._find_hub_service()
+        self._find_volume()
 
     def _warn(self) -> None:
         """Name what is accepted but does nothing."""
@@ -248,6 +250,15 @@ class Resolver:
             said = [entry for entry in status.get("conditions") or [] if entry["type"] == "Ready"]
             why = f"{said[0]['reason']}: {said[0]['message']}" if said else "the operator has not looked at it yet"
             raise Problem("WaitingForHub", f"KojiHub '{name}' has not served yet ({why})", progressing=True)
+
+    def _find_volume(self) -> None:
+        """A volume that one node alone can mount is where the hub's pod is."""
+        name = given(self._spec.get("shared_pvc"))
+        if not name or self._hub is None or name != kojihub.Names(self._hub).mnt_claim:
+            return
+        there = self._reader.get("PersistentVolumeClaim", self._namespace, name)
+        if there is not None and kojihub.MANY_NODES not in there["spec"].get("accessModes", []):
+            self.found.shared_beside = kojihub.Names(self._hub).selector
 
     def _find_hub_service(self) -> None:
         """What a NetworkPolicy that says what builds may connect to needs to know of the hub."""

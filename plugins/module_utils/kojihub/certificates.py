@@ -44,6 +44,7 @@ class CertificatesLook:
 
     make: list[dict[str, Any]] = field(default_factory=list)  # for tasks/certificates.yml
     requests: list[dict[str, Any]] = field(default_factory=list)  # Certificates of cert-manager that there are to be
+    remove: list[dict[str, Any]] = field(default_factory=list)  # those that are no longer wanted
     ca_secret: str = ""
     ca: str = ""
     service_secret: str = ""
@@ -105,6 +106,8 @@ class _Looking:
         self._check_names()
         if self._moment.overlap_is_bad:
             self._warn("InvalidAnnotation", "rotate-ca-overlap is no number of seconds; each step lasts ten minutes")
+        unwanted = [leaf for leaf in self._leaves if self._is_ours(leaf.secret) and not self._issuer]
+        self.found.remove = issuer.leftover(unwanted, self._names.labels, self._reader, self._names.namespace)
         if self._issuer:
             self._by_cert_manager()
         elif self._ca.there and not self._is_ours(self._ca):

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils import cert_manager, certificates
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ansible_collections.fedoraproject.koji.plugins.module_utils.certificates import Certificate
     from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.leaves import Leaf
@@ -35,3 +35,16 @@ def read_ca(written: Sequence[Secret], ca: Secret) -> list[Certificate]:
     if not found:
         raise ca.missing("the CA of cert_manager_issuer (key ca.crt)", "cert-manager does not tell it: create it")
     return list(dict.fromkeys(found))
+
+
+def leftover(leaves: Sequence[Leaf], labels: Mapping[str, str], reader: Reader, namespace: str) -> list[dict[str, Any]]:
+    """Certificates for leaves that cert-manager wrote and is no longer to write, as manifests that name them."""
+    found = []
+    for name in (
+        leaf.secret.name for leaf in leaves if cert_manager.has_written(leaf.secret.name, leaf.secret.annotations)
+    ):
+        there = reader.get(cert_manager.KIND, namespace, name)
+        if there is not None and labels.items() <= (there["metadata"].get("labels") or {}).items():
+            metadata = {"name": name, "namespace": namespace}
+            found.append({"apiVersion": "cert-manager.io/v1", "kind": cert_manager.KIND, "metadata": metadata})
+    return found

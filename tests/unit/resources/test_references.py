@@ -502,3 +502,15 @@ def test_a_hub_that_is_only_away_is_waited_for(there: Objects) -> None:
 
 def test_a_resource_that_stays_says_that_its_hub_does_not_answer_instead(there: Objects) -> None:
     assert found(there, resource("KojiUser", "x")).admin_pem
+
+
+def test_a_volume_for_one_node_is_where_the_hubs_pod_is(there: Objects) -> None:
+    there.add("KojiHub", "hub", status=SERVES)
+    builder = resource("KojiBuilder", "x", shared_pvc="koji-hub-mnt-pvc")
+    assert found(there, builder).shared_beside == {}  # there is no such claim yet
+    there.add("PersistentVolumeClaim", "koji-hub-mnt-pvc", spec={"accessModes": ["ReadWriteOnce"]})
+    assert found(there, builder).shared_beside["app.kubernetes.io/instance"] == "hub"
+    there.add("PersistentVolumeClaim", "koji-hub-mnt-pvc", spec={"accessModes": ["ReadWriteMany"]})
+    assert found(there, builder).shared_beside == {}
+    there.add("PersistentVolumeClaim", "others", spec={"accessModes": ["ReadWriteOnce"]})
+    assert found(there, resource("KojiBuilder", "x", shared_pvc="others")).shared_beside == {}
