@@ -89,6 +89,10 @@ conditions:
   type: list
   elements: dict
   returned: always
+again:
+  description: When to look again although the hub is ready; empty for the usual period.
+  type: str
+  returned: always
 certificates:
   description: The certificates that there are, and those that are to be made (C(make)).
   type: dict

@@ -39,6 +39,11 @@ options:
     description: Bring an object that exists in line with O(definition).
     type: bool
     default: false
+  report_errors:
+    description: >-
+      Return what the API server says of a definition that it does not take, in RV(error), rather than fail.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -60,7 +65,19 @@ EXAMPLES = r"""
   no_log: true
 """
 
-RETURN = r"""# """
+RETURN = r"""
+error:
+  description: Why the object was not written; empty if nothing went wrong.
+  type: dict
+  returned: with O(report_errors)
+  contains:
+    reason:
+      description: What it is, in one CamelCase word.
+      type: str
+    message:
+      description: The object, and what the API server said.
+      type: str
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +94,7 @@ MANAGER = "koji-role"
 ARGUMENTS: dict[str, Any] = {
     "definition": {"type": "dict", "required": True},
     "update": {"type": "bool", "default": False},
+    "report_errors": {"type": "bool", "default": False},
 }
 # Of an object's metadata, what the API server writes by itself.
 _SERVERS = frozenset({"creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"})
@@ -129,9 +147,14 @@ def main(make: Callable[..., AnsibleModule] = AnsibleModule) -> None:
     if definition.get("kind") not in KINDS or not metadata.get("name") or not metadata.get("namespace"):
         module.fail_json(msg=f"definition: wanted is a {' or '.join(KINDS)} with metadata.name and metadata.namespace")
     try:
-        module.exit_json(**keep(KubeApi(), definition, update=module.params["update"], check_mode=module.check_mode))
+        result = keep(KubeApi(), definition, update=module.params["update"], check_mode=module.check_mode)
     except KubeError as error:
-        module.fail_json(msg=f"{definition['kind']} {metadata['name']}: {error}")
+        message = f"{definition['kind']} {metadata['name']}: {error}"
+        # Without an answer there is nothing to say of the definition.
+        if not module.params["report_errors"] or not 400 <= error.status < 500:
+            module.fail_json(msg=message)
+        result = {"changed": False, "error": {"reason": "Refused", "message": message}}
+    module.exit_json(**{"error": {}, **result} if module.params["report_errors"] else result)
 
 
 if __name__ == "__main__":

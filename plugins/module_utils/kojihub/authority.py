@@ -23,7 +23,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.order i
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import GROUP
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ansible_collections.fedoraproject.koji.plugins.module_utils.certificates import Certificate
     from ansible_collections.fedoraproject.koji.plugins.module_utils.issuing import Wishes
@@ -33,13 +33,14 @@ if TYPE_CHECKING:
 ROTATE = f"{GROUP}/rotate-ca"
 # On a KojiHub: seconds that each step of a rotation lasts at least.
 OVERLAP = f"{GROUP}/rotate-ca-overlap"
-# On the Secret with the key: when the step began.
+# On the Secret with the key: since when what a step has changed has been everywhere.
 SINCE = f"{GROUP}/rotate-ca-since"
 # Nodes give pods a changed Secret within two minutes, and a scheduler's process, which reads the CA once, lasts five.
 DEFAULT_OVERLAP = datetime.timedelta(minutes=10)
 # Longer than any certificate that it signs, by so much.
 CA_LIFE = datetime.timedelta(days=3650)
 _MOST_OLD = 16
+_KEYS = frozenset({"tls.crt", "tls.key", "next.crt", "next.key", "previous.crt"})
 
 
 class Followers(Protocol):
@@ -111,25 +112,37 @@ class OwnAuthority:
         # Who has lost its key comes first until the next one signs.
         return [*now, *self.old] if self.signer else [*self.old, *now]
 
-    @property
-    def annotations(self) -> dict[str, str]:
-        """Those of ours that the Secret has, for when it is written."""
-        return {key: value for key, value in self._secret.annotations.items() if key in {ROTATE, SINCE}}
-
     def step(self, followers: Followers) -> dict[str, Any] | None:
         """What is to be written into the Secret now, or None; `rotation` says what is being waited for."""
         if not self.signer and not self.next:
             return self._replace() if self.old else self._make()
         if self.next:
-            self.rotation = self._wait_for_carriers(followers)
-            return None if self.rotation else self._promote()
+            new, trusted = self.next.certificate, [one for one in self.trusted if one != self.next.certificate]
+            lacking = followers.lacking(new, trusted)
+            missing = f"the new CA is not yet in ca.crt of {_some(lacking)}" if lacking else ""
+            return self._go_on("step 1 of 3", missing, followers, self._promote)
         if self._secret.text("previous.crt"):
-            self.rotation = self._wait_for_leaves(followers)
-            return None if self.rotation else self._write({}, self.annotations)
-        if self._is_due():
-            self.rotation = "a new CA is being made"
-            return self._write({}, self._since_now(), into="next")
-        return None
+            signed = followers.signed_by(self.old)
+            missing = f"the new CA has not yet signed {_some(signed)}" if signed else ""
+            return self._go_on("step 2 of 3", missing, followers, self._forget)
+        return self._begin() if self._is_due() else None
+
+    def _go_on(
+        self, step: str, missing: str, followers: Followers, then: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any] | None:
+        """Take the next step when what this one has changed has been everywhere for long enough."""
+        since = self._since()
+        if missing:
+            self.rotation = f"{step}, {missing}"
+            return self._note("") if since else None
+        if not followers.rolled_out():
+            self.rotation = f"{step}, the hub's pods are being renewed"
+            return None
+        left = self._moment.overlap - (self._moment.now - since if since else datetime.timedelta())
+        self.rotation = f"{step}, for {left.total_seconds():.0f} seconds more, until it has reached all pods"
+        if since is None:
+            return self._note(f"{self._moment.now:%Y-%m-%dT%H:%M:%SZ}")
+        return None if left > datetime.timedelta() else then()
 
     def _valid(self, pair: Pair | None) -> Pair | None:
         return pair if pair and pair.certificate.expires > self._moment.now else None
@@ -150,27 +163,53 @@ class OwnAuthority:
             "ca",
             {},
             issue=self._issue("tls"),
-            annotations={ROTATE: self._moment.annotations.get(ROTATE, "")},
+            annotations=self._obeyed(),
         )
 
     def _replace(self) -> dict[str, Any]:
         """The key is lost: the certificates that it signed stay good until the next CA is known to everyone."""
         self.rotation = "the CA's key is lost, a new CA is being made"
         data = {"tls.crt": self.old[0].pem, "tls.key": "", "previous.crt": _join(self.old[1:])}
-        return order(self._secret, "ca", data, issue=self._issue("next"), annotations=self._since_now(), replace=True)
+        return order(self._secret, "ca", data, issue=self._issue("next"), annotations=self._obeyed(), replace=True)
+
+    def _begin(self) -> dict[str, Any]:
+        self.rotation = "a new CA is being made"
+        return order(self._secret, "ca", self._now(), issue=self._issue("next"), annotations=self._obeyed())
 
     def _promote(self) -> dict[str, Any]:
         assert self.next  # noqa: S101
+        self.rotation = "the new CA begins to sign"
         old = [self.signer.certificate] if self.signer else []
         data = {"tls.crt": self.next.text, "tls.key": self.next.key, "previous.crt": _join([*old, *self.old])}
-        self.rotation = "the new CA begins to sign"
-        return order(self._secret, "ca", data, annotations={**self.annotations, **self._since_now()})
+        return order(self._secret, "ca", data, annotations=self._kept_annotations())
 
-    def _write(self, data: Mapping[str, str], annotations: Mapping[str, str], into: str = "") -> dict[str, Any]:
+    def _forget(self) -> dict[str, Any]:
+        self.rotation = "step 3 of 3, the old CA goes"
+        return order(self._secret, "ca", self._now(), annotations=self._kept_annotations())
+
+    def _note(self, since: str) -> dict[str, Any]:
+        """The Secret as it is, but with the time from which this step has been everywhere."""
+        data = {key: text for key, text in self._secret.texts.items() if key in _KEYS}
+        return order(self._secret, "ca", data, annotations={**self._kept_annotations(), SINCE: since})
+
+    def _now(self) -> dict[str, str]:
+        """Who signs, and nobody else."""
         assert self.signer  # noqa: S101
-        kept = {"tls.crt": self.signer.text, "tls.key": self.signer.key, **data}
-        made = self._issue(into) if into else None
-        return order(self._secret, "ca", kept, issue=made, annotations=annotations)
+        return {"tls.crt": self.signer.text, "tls.key": self.signer.key}
+
+    def _kept_annotations(self) -> dict[str, str]:
+        return {ROTATE: self._secret.annotations.get(ROTATE, "")}
+
+    def _obeyed(self) -> dict[str, str]:
+        return {ROTATE: self._moment.annotations.get(ROTATE, "") or self._secret.annotations.get(ROTATE, "")}
+
+    def _since(self) -> datetime.datetime | None:
+        """From when this step has been everywhere; None before, and for what can't be."""
+        try:
+            began = datetime.datetime.strptime(self._secret.annotations.get(SINCE, ""), "%Y-%m-%dT%H:%M:%S%z")
+        except ValueError:
+            return None
+        return began if began <= self._moment.now else None
 
     def _issue(self, into: str) -> dict[str, Any]:
         moment = self._moment
@@ -178,39 +217,6 @@ class OwnAuthority:
         # Each CA has a name of its own: TLS libraries look for the signer by name.
         name = f"{moment.fullname} CA {moment.now:%Y%m%dT%H%M%S}"
         return issue(name, moment.wishes.key_type, moment.now + life, into=into)
-
-    def _since_now(self) -> dict[str, str]:
-        token = self._moment.annotations.get(ROTATE, "") or self._secret.annotations.get(ROTATE, "")
-        return {ROTATE: token, SINCE: f"{self._moment.now:%Y-%m-%dT%H:%M:%SZ}"}
-
-    def _lasts_for(self) -> datetime.timedelta:
-        """How long this step still lasts at least."""
-        try:
-            began = datetime.datetime.strptime(self._secret.annotations.get(SINCE, ""), "%Y-%m-%dT%H:%M:%S%z")
-            return began + self._moment.overlap - self._moment.now
-        except (ValueError, OverflowError):
-            return datetime.timedelta()
-
-    def _wait_for_carriers(self, followers: Followers) -> str:
-        assert self.next  # noqa: S101
-        lacking = followers.lacking(
-            self.next.certificate, [one for one in self.trusted if one != self.next.certificate]
-        )
-        if lacking:
-            return f"step 1 of 3, the new CA is not yet in ca.crt of {_some(lacking)}"
-        return self._wait("step 1 of 3", followers)
-
-    def _wait_for_leaves(self, followers: Followers) -> str:
-        signed = followers.signed_by(self.old)
-        if signed:
-            return f"step 2 of 3, the new CA has not yet signed {_some(signed)}"
-        return self._wait("step 2 of 3", followers)
-
-    def _wait(self, step: str, followers: Followers) -> str:
-        if not followers.rolled_out():
-            return f"{step}, the hub's pods are being renewed"
-        seconds = self._lasts_for().total_seconds()
-        return f"{step}, for {seconds:.0f} seconds more, until it has reached all pods" if seconds > 0 else ""
 
 
 def _join(those: Sequence[Certificate]) -> str:

@@ -62,13 +62,15 @@ def look(names: Names, reader: PodReader) -> RolloutLook:
     seen = status.get("observedGeneration", 0) >= there["metadata"].get("generation", 0)
     counts = {status.get(key, 0) for key in ("replicas", "updatedReplicas", "availableReplicas")}
     found.settled = seen and counts == {wanted}
-    if found.settled and not wanted:
-        found.problem = Problem("ScaledToZero", "replicas is 0, so nothing serves; kubectl scale sets it")
-    if found.settled:
+    if found.settled and wanted:
         found.pods = wanted
         return found
     pods = reader.list("Pod", names.namespace, ",".join(f"{key}={value}" for key, value in names.selector.items()))
+    # Those that end count: they may still work with the database.
     found.pods = len(pods)
+    if found.settled:
+        found.problem = Problem("ScaledToZero", "replicas is 0, so nothing serves; kubectl scale sets it")
+        return found
     progress = f"{status.get('updatedReplicas', 0)} of {wanted} pods are up to date, {found.available} serve"
     found.problem = _trouble(status, pods, reader, names.namespace) or Problem("RollingOut", progress, progressing=True)
     return found

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 DEFAULT_IMAGE = "quay.io/fedora/koji-hub:latest"
 CONFIG_CHECKSUM = f"{GROUP}/config"
 CA_BUNDLE = "ca-bundle.crt"
+# A rotation of the CA goes on by itself, step by step, while the hub is ready.
+ROTATION_PERIOD = "20s"
 REQUESTS = "certificates.certificate.yaml.j2"
 
 T = TypeVar("T")
@@ -87,9 +89,10 @@ class Survey:
             "checksums": self._checksums(found),
             "status": self._status(found),
             "conditions": self._conditions(found),
-            "certificates": dataclasses.asdict(found.certificates),
+            "again": ROTATION_PERIOD if found.certificates.rotation else "",
+            "certificates": _plain(found.certificates),
             "cleanup": dataclasses.asdict(found.cleanup),
-            "claims": {**dataclasses.asdict(found.claims), "problem": None},
+            "claims": _plain(found.claims),
             "exposure": dataclasses.asdict(found.exposure) if found.exposure else {},
             "database": dataclasses.asdict(found.database) if found.database else {},
             "files": _of_files(found.files) if found.files else {},
@@ -186,9 +189,8 @@ class Survey:
     def _remove(self, found: Found) -> list[dict[str, Any]]:
         if self._problems or self._spec.get("paused"):
             return []
-        return [
-            item for look in (found.exposure, found.database, found.cleanup) if look is not None for item in look.remove
-        ]
+        looks = (found.exposure, found.database, found.cleanup, found.certificates)
+        return [item for look in looks if look is not None for item in look.remove]
 
     def _checksums(self, found: Found) -> dict[str, str]:
         """Annotations of the pods: another value rolls them."""
@@ -229,6 +231,11 @@ class Survey:
         else:
             valid = {"status": True, "reason": "Valid", "message": f"until {certs.expires}"}
         return [{"type": "DatabaseReady", **ready}, {"type": "CertificatesValid", **valid}]
+
+
+def _plain(look: certificates.CertificatesLook | claims.ClaimsLook) -> dict[str, Any]:
+    """For the role; asdict can't copy an exception."""
+    return dataclasses.asdict(dataclasses.replace(look, problem=None))
 
 
 def _of_files(look: files.FilesLook) -> dict[str, Any]:

@@ -5,27 +5,21 @@
 from __future__ import annotations
 
 import configparser
-from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import files
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.messaging import MessagingLook
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import Names
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.postgres import Postgres
 
 from tests.unit.resources.cluster import resource
 
 
-@dataclass
-class Database:
+def database(**fields: Any) -> Postgres:
     """What a Secret says of a database."""
-
-    host: str = "postgresql"
-    port: str = "5432"
-    name: str = "mboxdb"
-    user: str = "koji"
-    password: str = "mbox"
-    sslmode: str = ""
-    ca: str = ""
+    usual = {"secret": "postgres", "host": "postgresql", "port": 5432, "name": "mboxdb", "user": "koji"}
+    rest = {"password": "mbox", "sslmode": "", "ca": "", "checksum": ""}
+    return Postgres(**{**usual, **rest, **fields})
 
 
 def names(**spec: Any) -> Names:
@@ -36,13 +30,13 @@ def names(**spec: Any) -> Names:
 def made(
     spec: dict[str, Any] | None = None,
     site: dict[str, str] | None = None,
-    database: Database | None = None,
+    postgres: Postgres | None = None,
     broker: MessagingLook | None = None,
     **sources: Any,
 ) -> files.FilesLook:
     """The files of a KojiHub with this spec."""
     spec = {**({"configmap": "koji-hub"} if site else {}), **(spec or {})}
-    all_sources = files.Sources(database or Database(), broker or MessagingLook(), site or {}, **sources)
+    all_sources = files.Sources(postgres or database(), broker or MessagingLook(), site or {}, **sources)
     return files.look(spec, names(**spec), all_sources)
 
 

@@ -55,11 +55,7 @@ class World:
         self.users: list[dict[str, Any]] = []
         self.clients: dict[str, Client] = {}
         self.pods: list[Pod] = []
-        self.there.there["KojiHub", "hub"] = {
-            **self.hub.resource,
-            "kind": "KojiHub",
-            "status": {"hub_version": "1.35.3"},
-        }
+        self.there.there["KojiHub", "hub"] = {**self.hub.resource, "status": {"hub_version": "1.36.1"}}
         self.run_hub()
         self.settle()
         for _ in range(users):
@@ -137,10 +133,23 @@ class World:
     def everything(self) -> None:
         """A while in which all does its work."""
         self.run_hub()
-        for number in range(len(self.users)):
-            self.run_user(number)
+        self.run_users()
         self.settle()
         self.pass_time(11)
+
+    def everything_but_users(self) -> None:
+        self.run_hub()
+        self.settle()
+        self.pass_time(11)
+
+    def everything_but_pods(self) -> None:
+        self.run_hub()
+        self.run_users()
+        self.pass_time(11)
+
+    def run_users(self) -> None:
+        for number in range(len(self.users)):
+            self.run_user(number)
 
     # What must hold at any moment
 

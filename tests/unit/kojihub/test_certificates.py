@@ -9,6 +9,7 @@ import datetime
 from typing import Any
 
 import pytest
+from ansible_collections.fedoraproject.koji.plugins.module_utils import certificates
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.certificates import CertificatesLook
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -116,14 +117,12 @@ def test_the_server_has_the_names_of_its_service_and_its_host(there: Namespace) 
 
 
 def dns_names(text: str) -> list[str]:
-    from ansible_collections.fedoraproject.koji.plugins.module_utils import certificates  # noqa: PLC0415
-
     return certificates.read(text).dns_names
 
 
 def test_only_the_service_s_certificate_goes_with_the_hub(there: Namespace) -> None:
     role = HubRole(there)
-    kept = {}
+    kept: dict[str, bool] = {}
     for _ in range(2):
         found = role.look()
         kept |= {order["secret"]: order["kept"] for order in found.make}
@@ -159,12 +158,10 @@ def test_what_somebody_deletes_or_spoils_is_made_again(there: Namespace, name: s
     role = HubRole(there)
     before = role.run()
     labels = role.names.labels
-    for spoil in (
-        lambda: there.delete("Secret", name),
-        lambda: there.secret(name, {"tls.crt": "x", "tls.key": "y", "ca.crt": "z"}, kind_of(name), labels=labels),
-        lambda: there.secret(name, dict.fromkeys(("tls.crt", "tls.key", "ca.crt"), ""), kind_of(name), labels=labels),
-    ):
-        spoil()
+    for texts in (None, {"tls.crt": "x", "tls.key": "y", "ca.crt": "z"}, {"tls.crt": "", "tls.key": "", "ca.crt": ""}):
+        there.delete("Secret", name)
+        if texts:
+            there.secret(name, texts, kind_of(name), labels=labels)
         after = role.run()
         assert after.valid, (name, after)
         for leaf in (SERVER, ADMIN):

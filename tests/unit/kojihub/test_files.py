@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import configparser
+import dataclasses
 import tomllib
 from typing import Any
 
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg2.extensions import parse_dsn
 
-from .hubs import Database, made, names, read, reasons
+from .hubs import database, made, names, read, reasons
 
 # What breaks files: line ends of all kinds, comments, sections, quotes, '%', characters that are none.
 NASTY = st.text() | st.text(
@@ -42,7 +43,7 @@ def test_the_defaults_are_those_that_task_pods_need() -> None:
 
 
 def test_the_database_is_in_the_secret_only() -> None:
-    found = made(database=Database(password="pä%s 'w\\d", sslmode="verify-full", ca="PEM"))
+    found = made(postgres=database(password="pä%s 'w\\d", sslmode="verify-full", ca="PEM"))
     [(_, text)] = read(found.secret["database.conf"])["hub"].items()
     assert parse_dsn(text) == {
         "host": "postgresql",
@@ -51,7 +52,7 @@ def test_the_database_is_in_the_secret_only() -> None:
         "user": "koji",
         "password": "pä%s 'w\\d",
         "sslmode": "verify-full",
-        "sslrootcert": "/etc/koji-hub-database/ca.crt",
+        "sslrootcert": "/etc/koji-hub-postgres/ca.crt",
         "connect_timeout": "10",
         "application_name": "koji-hub",
     }
@@ -63,7 +64,7 @@ def test_the_database_is_in_the_secret_only() -> None:
 @pytest.mark.parametrize("password", ["two\nlines", "end\n", "\x00", "a\u2028b"])
 def test_a_password_that_hub_conf_can_not_hold_is_named_and_not_shown(password: str) -> None:
     with pytest.raises(Problem) as refused:
-        made(database=Database(password=password))
+        made(postgres=database(password=password))
     assert refused.value.reason == "InvalidSecret"
     assert "Secret 'postgres' in namespace 'koji': the database's password" in refused.value.message
     assert password not in refused.value.message
@@ -72,7 +73,7 @@ def test_a_password_that_hub_conf_can_not_hold_is_named_and_not_shown(password: 
 @given(password=NASTY, user=NASTY)
 def test_the_hub_connects_with_the_password_as_it_is(password: str, user: str) -> None:
     try:
-        text = files.database_conf(Database(password=password, user=user), names())
+        text = files.database_conf(database(password=password, user=user), names())
     except Problem:
         assert any(ini.one_line(f"'{value}'") != f"'{value}'" for value in (password, user))
         return
@@ -253,10 +254,12 @@ def test_pods_roll_when_a_file_changes_and_only_then() -> None:
     for other in (
         made({"hub_options": {"RunInterval": 2}}),
         made(site={"httpd.conf": "Timeout 5\n"}),
-        made(database=Database(password="new")),
+        made(postgres=database(checksum="new")),
         made(broker=BROKER),
+        made(broker=dataclasses.replace(BROKER, url="amqps://koji:new@rabbitmq")),
     ):
         assert other.checksum != usual
+        usual = other.checksum
 
 
 @given(
@@ -273,7 +276,7 @@ def test_no_text_of_a_resource_adds_an_option(
         hub = files.look(
             {"hub_options": hub_options, "policies": rules},
             names(),
-            files.Sources(Database(), MessagingLook(), {}, proxies, web_url),
+            files.Sources(database(), MessagingLook(), {}, proxies, web_url),
         )
     except Problem:  # a rule that is none
         return

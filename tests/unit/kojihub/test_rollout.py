@@ -33,13 +33,13 @@ class Cluster(Objects):
         volumes = [{"name": "mnt", "persistentVolumeClaim": {"claimName": "koji-hub-mnt-pvc"}}]
         self.add("Pod", name, metadata={"creationTimestamp": created}, spec={"volumes": volumes}, status=status)
 
-    def list(self, kind: str, namespace: str, labels: str = "") -> list[dict[str, Any]]:
-        assert labels == "app.kubernetes.io/name=koji-hub,app.kubernetes.io/instance=hub"
-        return super().list(kind, namespace)
-
     def events(self, namespace: str, uid: str) -> list[dict[str, Any]]:
         assert uid == "uid-Pod-koji-hub-1"
         return self.notes
+
+    def list(self, kind: str, namespace: str, labels: str = "") -> list[dict[str, Any]]:
+        assert labels == "app.kubernetes.io/name=koji-hub,app.kubernetes.io/instance=hub"
+        return super().list(kind, namespace)
 
 
 def looked(cluster: Cluster) -> RolloutLook:
@@ -89,6 +89,12 @@ def test_a_hub_scaled_to_zero_does_not_serve(cluster: Cluster) -> None:
     cluster.deployment({"observedGeneration": 2}, replicas=0)
     assert looked(cluster).settled
     assert (problem(cluster).reason, problem(cluster).progressing) == ("ScaledToZero", False)
+
+
+def test_a_pod_that_ends_is_counted_until_it_is_gone(cluster: Cluster) -> None:
+    cluster.deployment({"observedGeneration": 2}, replicas=0)
+    cluster.pod()
+    assert looked(cluster).pods == 1
 
 
 def test_refused_pods_are_named(cluster: Cluster) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ansible_collections.fedoraproject.koji.plugins.module_utils.certificates import Certificate
 
 DAY = datetime.timedelta(days=1)
-ROUNDS = 8  # of all roles and pods, that a rotation takes at most
+ROUNDS = 12  # of all roles and pods, that a rotation takes at most
 
 
 def rotate(world: World) -> None:
@@ -109,8 +109,11 @@ def test_what_is_being_waited_for_is_named() -> None:
     world.run_user(1)
     assert "pods are being renewed" in world.hub.look().rotation
     world.settle()
+    world.run_hub()
     assert "for 600 seconds more" in world.hub.look().rotation
-    world.pass_time(11)
+    world.pass_time(4)
+    assert "for 360 seconds more" in world.hub.look().rotation
+    world.pass_time(6)
     world.run_hub()
     assert "has not yet signed Secret 'koji-user0-client-cert', Secret 'koji-user1-" in world.hub.look().rotation
 
@@ -120,6 +123,7 @@ def test_the_steps_may_be_asked_to_be_shorter() -> None:
     world.hub.annotate(rotate_ca="please", rotate_ca_overlap="30")
     world.run_hub()
     world.settle()
+    world.run_hub()
     assert "for 30 seconds more" in world.hub.look().rotation
     world.hub.annotate(rotate_ca="please", rotate_ca_overlap="soon")
     assert [warning["reason"] for warning in world.hub.look().warnings] == ["InvalidAnnotation"]
@@ -161,7 +165,7 @@ STEPS = st.one_of(
     st.tuples(st.just("run_user"), st.integers(0, 4)),
     st.just(("replace_pod",)),
     st.tuples(st.just("pass_time"), st.integers(1, 12)),
-    st.just(("everything",)),
+    st.sampled_from([("everything",), ("everything_but_users",), ("everything_but_pods",), ("run_users",)]),
 )
 DISTURBANCES = st.one_of(
     st.just(("add_user",)),
@@ -206,3 +210,29 @@ def test_a_user_that_is_made_during_a_rotation_is_accepted(first: str) -> None:
         world.check()
         play(world, [(first, 0) if first == "run_user" else (first,)])
     assert not world.hub.look().rotation
+
+
+def test_one_who_does_not_follow_holds_up_each_step() -> None:
+    world = World()
+    world.ask("please")
+    play(world, [("everything_but_users",)] * ROUNDS)
+    assert "not yet in ca.crt of" in world.hub.look().rotation
+    world.run_users()
+    play(world, [("everything_but_users",)] * ROUNDS)
+    assert "not yet signed" in world.hub.look().rotation
+    rotate(world)
+    world.ask("again")
+    play(world, [("everything_but_pods",)] * ROUNDS)
+    assert "pods are being renewed" in world.hub.look().rotation
+    rotate(world)
+
+
+def test_a_request_that_comes_during_a_rotation_is_obeyed_after_it() -> None:
+    world = World()
+    world.ask("first")
+    world.everything()
+    world.ask("second")
+    first = authorities(world, CA)
+    rotate(world)
+    rotate(world)
+    assert not authorities(world, CA) & first

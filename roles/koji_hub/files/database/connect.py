@@ -74,7 +74,7 @@ def tidy_environment() -> None:
         os.environ["PGPASSWORD"] = os.environ["PGPASSWORD"].strip("\r\n")
 
 
-def connect(patience: float = PATIENCE) -> Connection:
+def connect(patience: float) -> Connection:
     """Return a connection. Raises Refused."""
     end = time.monotonic() + patience
     while True:
