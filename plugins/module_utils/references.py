@@ -13,7 +13,7 @@ import datetime
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ansible_collections.fedoraproject.koji.plugins.module_utils import certificates, egress, ini
+from ansible_collections.fedoraproject.koji.plugins.module_utils import cert_manager, certificates, egress, ini
 from ansible_collections.fedoraproject.koji.plugins.module_utils.claims import USER_FIELDS, claims, hub_user
 from ansible_collections.fedoraproject.koji.plugins.module_utils.issuing import Pair, Wishes, issue, usable_pair
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import names as kojihub
@@ -87,7 +87,10 @@ class References:
     client_make: bool = False
     client_expires: str = ""
     client_wanted: dict[str, Any] = field(default_factory=dict)  # for role koji_certificate, with client_make
+    client_request: dict[str, Any] = field(default_factory=dict)  # the Certificate to apply, where cert-manager signs
+    waiting: dict[str, Any] = field(default_factory=dict)  # why it is not ready yet, though all can be written
     settings: dict[str, str] = field(default_factory=dict)
+    shared_beside: dict[str, str] = field(default_factory=dict)  # labels of pods that shared_pvc is on one node with
     hub_egress: dict[str, Any] = field(default_factory=dict)  # NetworkPolicyEgressRule, where a policy needs it
     claimed_by: list[str] = field(default_factory=list)
     warnings: list[dict[str, str]] = field(default_factory=list)
@@ -124,6 +127,7 @@ class Resolver:
         self._read_client()
         self._read_settings()
         self._find_hub_service()
+        self._find_volume()
 
     def _warn(self) -> None:
         """Name what is accepted but does nothing."""
@@ -247,6 +251,15 @@ class Resolver:
             why = f"{said[0]['reason']}: {said[0]['message']}" if said else "the operator has not looked at it yet"
             raise Problem("WaitingForHub", f"KojiHub '{name}' has not served yet ({why})", progressing=True)
 
+    def _find_volume(self) -> None:
+        """A volume that one node alone can mount is where the hub's pod is."""
+        name = given(self._spec.get("shared_pvc"))
+        if not name or self._hub is None or name != kojihub.Names(self._hub).mnt_claim:
+            return
+        there = self._reader.get("PersistentVolumeClaim", self._namespace, name)
+        if there is not None and kojihub.MANY_NODES not in there["spec"].get("accessModes", []):
+            self.found.shared_beside = kojihub.Names(self._hub).selector
+
     def _find_hub_service(self) -> None:
         """What a NetworkPolicy that says what builds may connect to needs to know of the hub."""
         policy = self._spec.get("network_policy") or {}
@@ -338,9 +351,13 @@ class Resolver:
         """A given client certificate is used as it is; otherwise the role makes one and keeps it valid."""
         name = self.found.client_secret = self._one_of(_CLIENT_FIELDS) or f"{fullname(self._name)}-client-cert"
         there = self._get_secret(name)
-        if there is not None and not self._is_ours(there):
+        issuer = self._issuer()
+        if there is not None and not self._is_ours(there) and not (issuer and _is_cert_managers(there)):
             certificate, key = self._pair(name, self._secret(name) or {})
             self._check_given(name, certificate, key)
+            return
+        if issuer:
+            self._ask_cert_manager(name, issuer)
             return
         self.found.client_ours = True
         if name == self.found.ca_secret:
@@ -368,6 +385,34 @@ class Resolver:
             usage="clientAuth",
             signer=signer,
         )
+
+    def _issuer(self) -> dict[str, Any]:
+        """The hub's issuer of cert-manager; a site that gives the CA's key as well wants the operator to sign."""
+        issuer: dict[str, Any] = ((self._hub or {}).get("spec") or {}).get("cert_manager_issuer") or {}
+        return {} if any(self._get_secret(name) for name in self._signers()) else issuer
+
+    def _ask_cert_manager(self, name: str, issuer: Mapping[str, Any]) -> None:
+        """Have it make the certificate, and use what it has written."""
+        labels = {kojihub.MANAGED_BY: kojihub.OPERATOR}
+        wishes = Wishes.of(self._spec)
+        wanted = cert_manager.request(name, self.found.user, issuer=issuer, wishes=wishes, labels=labels)
+        there = self._reader.get(cert_manager.KIND, self._namespace, name)
+        if there is not None and not self._is_ours(there):
+            raise Problem(
+                "NameTaken",
+                f"Certificate '{name}' in namespace '{self._namespace}' is needed for this {self._kind}, but it exists "
+                "and is not its own; rename or delete it",
+            )
+        if there is None or not wanted["spec"].items() <= there["spec"].items():
+            self.found.client_request = wanted
+        secret, data = self._get_secret(name), self._secret(name) or {}
+        pair = usable_pair(data.get("tls.crt", ""), data.get("tls.key", ""))
+        written = secret is not None and _is_cert_managers(secret)
+        if not written or pair is None or pair.certificate.common_name != self.found.user:
+            message = cert_manager.waiting(name, self._namespace, there)
+            self.found.waiting = Problem(cert_manager.WAITING, message, progressing=True).as_dict()
+            return
+        self._check_given(name, pair.text, pair.key)
 
     def _is_good(self, current: certificates.Certificate, signer: Pair | None) -> bool:
         """Whether our certificate need not be issued anew. While nobody can sign, one that the hub accepts is."""
@@ -441,3 +486,10 @@ class Resolver:
                     "InvalidConfigMap",
                     f"ConfigMap '{name}' in namespace '{self._namespace}', key '{key}': {error}",
                 ) from error
+
+
+def _is_cert_managers(secret: Mapping[str, Any]) -> bool:
+    """Whether cert-manager wrote it for a Certificate of the operator's."""
+    metadata = secret["metadata"]
+    ours = (metadata.get("labels") or {}).get(kojihub.MANAGED_BY) == kojihub.OPERATOR
+    return ours and cert_manager.has_written(metadata["name"], metadata.get("annotations") or {})

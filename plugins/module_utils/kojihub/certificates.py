@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.fedoraproject.koji.plugins.module_utils import certificates
+from ansible_collections.fedoraproject.koji.plugins.module_utils import cert_manager, certificates
 from ansible_collections.fedoraproject.koji.plugins.module_utils.issuing import Pair, Wishes
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import issuer
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.authority import Moment, OwnAuthority
@@ -44,6 +44,7 @@ class CertificatesLook:
 
     make: list[dict[str, Any]] = field(default_factory=list)  # for tasks/certificates.yml
     requests: list[dict[str, Any]] = field(default_factory=list)  # Certificates of cert-manager that there are to be
+    remove: list[dict[str, Any]] = field(default_factory=list)  # those that are no longer wanted
     ca_secret: str = ""
     ca: str = ""
     service_secret: str = ""
@@ -93,6 +94,7 @@ class _Looking:
         )
         admin = given(spec.get("admin_username")) or DEFAULT_ADMIN
         self._admin = Leaf(ADMIN, secrets.get(names.admin_secret), admin)
+        self._leaves = (self._server, self._admin)
         self._pairs: dict[str, Pair] = {}
         self._signer: Pair | None = None
         self._followers = NamespaceFollowers(names, secrets, reader)
@@ -104,6 +106,8 @@ class _Looking:
         self._check_names()
         if self._moment.overlap_is_bad:
             self._warn("InvalidAnnotation", "rotate-ca-overlap is no number of seconds; each step lasts ten minutes")
+        unwanted = [leaf for leaf in self._leaves if self._is_ours(leaf.secret) and not self._issuer]
+        self.found.remove = issuer.leftover(unwanted, self._names.labels, self._reader, self._names.namespace)
         if self._issuer:
             self._by_cert_manager()
         elif self._ca.there and not self._is_ours(self._ca):
@@ -183,9 +187,17 @@ class _Looking:
         self._finish(Signers(signer, [signer.certificate], bundle))
 
     def _by_cert_manager(self) -> None:
-        leaves = [leaf for leaf in (self._server, self._admin) if self._is_requested(leaf)]
+        leaves = [leaf for leaf in self._leaves if self._is_requested(leaf)]
         self.found.requests = [
-            issuer.request(leaf, self._issuer, self._moment.wishes, self._names.labels) for leaf in leaves
+            cert_manager.request(
+                leaf.secret.name,
+                leaf.common_name,
+                issuer=self._issuer,
+                wishes=self._moment.wishes,
+                labels=self._names.labels,
+                names=leaf.names,
+            )
+            for leaf in leaves
         ]
         for leaf in leaves:
             issuer.check_written(leaf, self._reader, self._names.namespace)
@@ -206,7 +218,7 @@ class _Looking:
             if write and self._ca.text("ca.crt") != signers.bundle:
                 self.found.make.append(order(self._ca, "bundle", {"ca.crt": signers.bundle + "\n"}))
         problems = []
-        for leaf in (self._server, self._admin):
+        for leaf in self._leaves:
             try:
                 self._use(leaf, signers, write=write)
             except Problem as problem:
@@ -249,7 +261,7 @@ class _Looking:
 
     def _is_requested(self, leaf: Leaf) -> bool:
         """Whether cert-manager makes it: a Secret that somebody else gives stays as it is."""
-        return bool(self._issuer) and (not self._is_given(leaf.secret) or issuer.has_written(leaf.secret))
+        return bool(self._issuer) and not self._is_given(leaf.secret)
 
     # What is read of the CA's Secrets.
 

@@ -31,7 +31,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.names import GR
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 DEFAULT_IMAGE = "quay.io/fedora/koji-hub:latest"
 CONFIG_CHECKSUM = f"{GROUP}/config"
@@ -189,20 +189,8 @@ class Survey:
     def _remove(self, found: Found) -> list[dict[str, Any]]:
         if self._problems or self._spec.get("paused"):
             return []
-        looks = (found.exposure, found.database, found.cleanup)
-        return [
-            *(item for look in looks if look is not None for item in look.remove),
-            *self._old_requests(found),
-        ]
-
-    def _old_requests(self, found: Found) -> Iterator[dict[str, Any]]:
-        """Certificates of cert-manager that are no longer asked for; it would go on to write their Secrets."""
-        asked = {request["name"] for request in found.certificates.requests}
-        for name in sorted({self._names.service_secret, self._names.admin_secret} - asked):
-            there = self._reader.get("Certificate", self._names.namespace, name)
-            if there is not None and owned.is_ours(there, self._names):
-                metadata = {"name": name, "namespace": self._names.namespace}
-                yield {"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": metadata}
+        looks = (found.exposure, found.database, found.cleanup, found.certificates)
+        return [item for look in looks if look is not None for item in look.remove]
 
     def _checksums(self, found: Found) -> dict[str, str]:
         """Annotations of the pods: another value rolls them."""

@@ -12,7 +12,7 @@ import koji
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.devhub.certificates import Authority
+from tests.devhub.certificates import Authority, Pair
 from tests.devhub.manifests import secret
 from tests.e2e.kube import condition
 from tests.e2e.resources import READY, SOON, builder, user
@@ -283,16 +283,28 @@ def test_cert_manager_s_certificates_are_asked_for_and_used(kube: Kube, own_site
         ADMIN: issue(authority, asked[ADMIN]["commonName"]),
     }
     for name, pair in pairs.items():
-        data = {**tls(pair), "ca.crt": authority.pair.certificate}
-        made = secret(name, site.namespace, data, "kubernetes.io/tls")
-        made["metadata"]["labels"] = asked[name]["secretTemplate"]["labels"]
-        made["metadata"]["annotations"] = {"cert-manager.io/certificate-name": name}
-        kube.apply_all([made])
+        write(kube, site, authority, asked[name], pair)
     site.wait()
     assert site.kube.secret(site.namespace, CA)["ca.crt"].decode().strip() == authority.pair.certificate.strip()
     assert site.kube.get("Secret", KEY, site.namespace) is None
     assert signed_by(shown(site.get()["status"]["url"]), in_secret(site, CA, "ca.crt")[0])
     assert site.get()["status"]["hub_version"]
+
+    kube.apply(user("someone", site.namespace))
+    often(site, "KojiUser", "someone")
+    name = "koji-someone-client-cert"
+    kube.wait_condition("KojiUser", "someone", site.namespace, SOON, status="False", reason="WaitingForCertManager")
+    spec = certificate(kube, site, name)
+    write(kube, site, authority, spec, issue(authority, spec["commonName"]))
+    kube.wait_condition("KojiUser", "someone", site.namespace, SOON)
+
+
+def write(kube: Kube, site: Site, authority: Authority, spec: Json, pair: Pair) -> None:
+    """What cert-manager does."""
+    data = {**tls(pair), "ca.crt": authority.pair.certificate}
+    made = secret(spec["secretName"], site.namespace, data, "kubernetes.io/tls", **spec["secretTemplate"]["labels"])
+    made["metadata"]["annotations"] = {"cert-manager.io/certificate-name": spec["secretName"]}
+    kube.apply_all([made])
 
 
 def certificate(kube: Kube, site: Site, name: str) -> Json:

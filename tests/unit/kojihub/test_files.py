@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import configparser
+import dataclasses
 import tomllib
 from typing import Any
 
@@ -253,10 +254,12 @@ def test_pods_roll_when_a_file_changes_and_only_then() -> None:
     for other in (
         made({"hub_options": {"RunInterval": 2}}),
         made(site={"httpd.conf": "Timeout 5\n"}),
-        made(postgres=database(password="new")),
+        made(postgres=database(checksum="new")),
         made(broker=BROKER),
+        made(broker=dataclasses.replace(BROKER, url="amqps://koji:new@rabbitmq")),
     ):
         assert other.checksum != usual
+        usual = other.checksum
 
 
 @given(

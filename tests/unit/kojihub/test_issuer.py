@@ -154,3 +154,14 @@ def test_who_leaves_cert_manager_gets_a_ca_of_the_operator_s_with_overlap(there:
         role.run()
     assert there.texts(CA)["ca.crt"].strip() == there.texts(KEY)["tls.crt"].strip()
     assert accepts(there.texts(CA)["ca.crt"], there.texts(SERVER)["tls.crt"], role.now)
+
+
+def test_certificates_that_are_no_longer_wanted_are_removed(there: Namespace, site: Site) -> None:
+    for name in (SERVER, ADMIN):
+        written(there, site, name)
+        there.there["Certificate", name] = {"metadata": {"name": name, "labels": hub(there).names.labels}}
+    assert hub(there).run().remove == []
+    removed = HubRole(there).look().remove
+    assert [item["metadata"]["name"] for item in removed] == [SERVER, ADMIN]
+    there.there["Certificate", SERVER]["metadata"]["labels"] = {}
+    assert [item["metadata"]["name"] for item in HubRole(there).look().remove] == [ADMIN], "only the operator's own"

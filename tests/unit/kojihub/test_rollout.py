@@ -33,13 +33,13 @@ class Cluster(Objects):
         volumes = [{"name": "mnt", "persistentVolumeClaim": {"claimName": "koji-hub-mnt-pvc"}}]
         self.add("Pod", name, metadata={"creationTimestamp": created}, spec={"volumes": volumes}, status=status)
 
-    def list(self, kind: str, namespace: str, labels: str = "") -> list[dict[str, Any]]:
-        assert labels == "app.kubernetes.io/name=koji-hub,app.kubernetes.io/instance=hub"
-        return super().list(kind, namespace)
-
     def events(self, namespace: str, uid: str) -> list[dict[str, Any]]:
         assert uid == "uid-Pod-koji-hub-1"
         return self.notes
+
+    def list(self, kind: str, namespace: str, labels: str = "") -> list[dict[str, Any]]:
+        assert labels == "app.kubernetes.io/name=koji-hub,app.kubernetes.io/instance=hub"
+        return super().list(kind, namespace)
 
 
 def looked(cluster: Cluster) -> RolloutLook:

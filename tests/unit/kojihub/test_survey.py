@@ -141,14 +141,6 @@ def test_cert_managers_certificates_are_asked_for_before_they_are_there() -> Non
     assert (found["problem"]["reason"], found["templates"]) == ("WaitingForCertManager", [REQUESTS])
 
 
-def test_what_is_no_longer_asked_of_cert_manager_is_removed(cluster: Cluster) -> None:
-    owner = {"ownerReferences": [{"kind": "KojiHub", "name": "hub", "uid": "uid-KojiHub-hub"}]}
-    cluster.add("Certificate", "koji-hub-admin", metadata=owner)
-    assert [item["kind"] for item in surveyed(cluster)["remove"]] == ["Certificate"]
-    cluster.add("Certificate", "koji-hub-admin", metadata=OTHER)
-    assert surveyed(cluster)["remove"] == []
-
-
 def test_what_was_found_out_before_is_not_forgotten(cluster: Cluster) -> None:
     hub = resource("KojiHub", "hub")
     hub["status"] = {"hub_version": "1.35.3", "schema_version": "1.35"}

@@ -131,6 +131,64 @@ def test_while_nobody_can_sign_a_certificate_that_the_hub_accepts_stays(there: O
     assert "koji-another-client-cert" in told.message
 
 
+def hub_of_cert_manager(there: Objects) -> None:
+    del there.there["Secret", "koji-hub-ca-cert-key"]
+    status = {"hub_version": "1.36.1"}
+    there.add("KojiHub", "hub", spec={"cert_manager_issuer": {"name": "koji-ca"}}, status=status)
+
+
+def test_where_cert_manager_signs_for_the_hub_it_is_asked_for_users_too(there: Objects, authority: Authority) -> None:
+    hub_of_cert_manager(there)
+    wanted = resource("KojiUser", "someone", certificate={"days": 90})
+    references = found(there, wanted)
+    assert not references.client_ours
+    assert not references.client_make
+    request = references.client_request
+    assert request["name"] == request["spec"]["secretName"] == "koji-someone-client-cert"
+    assert request["spec"]["commonName"] == "someone"
+    assert request["spec"]["usages"] == ["digital signature", "client auth"]
+    assert request["spec"]["duration"] == "2160h0m0s"
+    assert references.waiting["reason"] == "WaitingForCertManager"
+    assert references.waiting["progressing"]
+
+    owner = [{"kind": "KojiUser", "name": "someone", "uid": wanted["metadata"]["uid"]}]
+    there.add("Certificate", request["name"], spec=request["spec"], metadata={"ownerReferences": owner})
+    certificate, key = authority.issue("someone")
+    metadata = {
+        "labels": request["spec"]["secretTemplate"]["labels"],
+        "annotations": {"cert-manager.io/certificate-name": request["name"]},
+    }
+    there.add("Secret", request["name"], {"tls.crt": certificate, "tls.key": key}, metadata=metadata)
+    references = found(there, wanted)
+    assert references.waiting == {}
+    assert references.client_request == {}, "nothing to apply"
+    assert references.client_expires
+    wanted["spec"]["certificate"]["days"] = 60
+    assert found(there, wanted).client_request["spec"]["duration"] == "1440h0m0s"
+
+
+def test_a_certificate_of_somebody_else_is_not_taken_over(there: Objects) -> None:
+    hub_of_cert_manager(there)
+    there.add("Certificate", "koji-someone-client-cert", spec={})
+    assert problem(there, resource("KojiUser", "someone")).reason == "NameTaken"
+
+
+def test_a_given_certificate_is_used_where_cert_manager_signs(there: Objects, authority: Authority) -> None:
+    hub_of_cert_manager(there)
+    certificate, key = authority.issue("someone")
+    there.add("Secret", "mine", {"tls.crt": certificate, "tls.key": key})
+    references = found(there, resource("KojiUser", "someone", client_cert_secret="mine"))
+    assert references.client_request == {}
+    assert references.waiting == {}
+
+
+def test_who_gives_the_ca_s_key_wants_the_operator_to_sign(there: Objects) -> None:
+    key = there.there["Secret", "koji-hub-ca-cert-key"]
+    hub_of_cert_manager(there)
+    there.there["Secret", "koji-hub-ca-cert-key"] = key
+    assert found(there, resource("KojiUser", "someone")).client_make
+
+
 def test_a_ca_that_has_expired_is_named(there: Objects, authority: Authority) -> None:
     certificate, key = authority.issue("old CA", days=-1)
     there.add("Secret", "koji-hub-ca-cert-key", {"tls.crt": certificate, "tls.key": key})
@@ -444,3 +502,15 @@ def test_a_hub_that_is_only_away_is_waited_for(there: Objects) -> None:
 
 def test_a_resource_that_stays_says_that_its_hub_does_not_answer_instead(there: Objects) -> None:
     assert found(there, resource("KojiUser", "x")).admin_pem
+
+
+def test_a_volume_for_one_node_is_where_the_hubs_pod_is(there: Objects) -> None:
+    there.add("KojiHub", "hub", status=SERVES)
+    builder = resource("KojiBuilder", "x", shared_pvc="koji-hub-mnt-pvc")
+    assert found(there, builder).shared_beside == {}  # there is no such claim yet
+    there.add("PersistentVolumeClaim", "koji-hub-mnt-pvc", spec={"accessModes": ["ReadWriteOnce"]})
+    assert found(there, builder).shared_beside["app.kubernetes.io/instance"] == "hub"
+    there.add("PersistentVolumeClaim", "koji-hub-mnt-pvc", spec={"accessModes": ["ReadWriteMany"]})
+    assert found(there, builder).shared_beside == {}
+    there.add("PersistentVolumeClaim", "others", spec={"accessModes": ["ReadWriteOnce"]})
+    assert found(there, resource("KojiBuilder", "x", shared_pvc="others")).shared_beside == {}
