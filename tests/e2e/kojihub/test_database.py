@@ -202,8 +202,10 @@ def _active(job: Json) -> bool:
 
 
 def test_an_upgrade_stops_the_hub_dumps_the_database_and_starts_the_new_hub(own_site: Site) -> None:
-    backup: dict[str, Any] = {"backup_before_upgrade": {"enabled": True, "pvc_size": "64Mi"}}
+    backup: dict[str, Any] = {"backup_before_upgrade": {"enabled": True, "pvc_size": "64Mi", "pvc_name": "dumps"}}
+    backup["admin_username"] = "boss"
     hub = own_site.ready(image=OLDER_IMAGE, **backup)
+    assert hub.session().getLoggedInUser()["name"] == "boss"
     assert own_site.get()["status"]["schema_version"] == "1.34"
     assert own_site.psql("SELECT to_regclass('repo_queue')") == ""
     hub.session().createUser("before-the-upgrade")
@@ -226,7 +228,7 @@ def test_an_upgrade_stops_the_hub_dumps_the_database_and_starts_the_new_hub(own_
     assert all(job["metadata"]["name"] in done for done in new)
     assert hub.session().getUser("before-the-upgrade")
     assert "1.35" in own_site.get()["status"]["hub_version"]
-    dumped = in_claim(own_site, "koji-hub-backup-pvc", "ls /claim; gunzip -c /claim/koji-1.34-*.sql.gz")
+    dumped = in_claim(own_site, "dumps", "ls /claim; gunzip -c /claim/koji-1.34-*.sql.gz")
     assert "before-the-upgrade" in dumped
     assert 'COPY "users"' in dumped
     assert ".part" not in dumped
