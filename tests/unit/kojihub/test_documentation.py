@@ -29,7 +29,16 @@ WORD = re.compile(r'"([A-Z][a-z]+(?:[A-Z][A-Za-z]*)+)"')
 NO_REASONS = {
     *RESOURCES,
     *("DatabaseReady", "CertificatesValid", "CertificatesLook"),
-    *("AlwaysAllow", "ClusterIP", "FailedCreate", "PodScheduled", "ReadWriteMany", "ReadWriteOnce", "ReplicaFailure"),
+    *(
+        "AlwaysAllow",
+        "ClusterIP",
+        "FailedCreate",
+        "NewReplicaSetAvailable",
+        "PodScheduled",
+        "ReadWriteMany",
+        "ReadWriteOnce",
+        "ReplicaFailure",
+    ),
     *("KojiDir", "KojiFilesURL", "KojiWebURL", "LockOut", "ProxyDNs", "ServerOffline"),
 }
 EXAMPLE = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
