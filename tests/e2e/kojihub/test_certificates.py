@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import koji
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.devhub.certificates import Authority, Pair
 from tests.devhub.manifests import secret
@@ -68,7 +68,7 @@ def eventually(site: Site, check: Callable[[str], bool], name: str, what: str) -
 @pytest.fixture(scope="module")
 def hub(site: Site) -> Hub:
     """A hub whose certificates the operator makes, with wishes of its own."""
-    hub = site.ready(certificate={"days": 40, "renew_before_days": 10, "key_type": "RSA"}, ingress_backend="none")
+    hub = site.ready(certificate={"days": 40, "renew_before_days": 10}, ingress_backend="none")
     often(site)
     return hub
 
@@ -78,13 +78,25 @@ def test_certificates_are_made_as_the_fields_say(site: Site, hub: Hub) -> None:
     assert set(site.kube.secret(site.namespace, CA)) == {"ca.crt"}
     for name in (SERVER, ADMIN):
         [made] = in_secret(site, name)
-        assert isinstance(made.public_key(), rsa.RSAPublicKey)
+        assert isinstance(made.public_key(), ec.EllipticCurvePublicKey)
         assert days_left(made.not_valid_after_utc) == 40
         assert signed_by(made, ca)
     assert shown(hub.url) == in_secret(site, SERVER)[0]
     ends = f"{in_secret(site, SERVER)[0].not_valid_after_utc:%Y-%m-%dT%H:%M}"
     assert site.get()["status"]["certificate_expires"].startswith(ends)
     assert condition(site.get(), "CertificatesValid")["status"] == "True"
+
+
+def test_keys_are_of_the_kind_that_is_asked_for(site: Site, hub: Hub) -> None:
+    site.apply("second", postgres_secret="nowhere", certificate={"key_type": "RSA"})
+    eventually(site, lambda name: bool(in_secret(site, name)), "koji-second-service-cert", "is made")
+    for name in ("koji-second-service-cert", "koji-second-admin", "koji-second-ca-cert-key"):
+        key = in_secret(site, name)[0].public_key()
+        assert isinstance(key, rsa.RSAPublicKey)
+        assert key.key_size == 3072
+    site.kube.delete("KojiHub", "second", site.namespace, timeout=SOON)
+    site.kube.wait_gone("Secret", "koji-second-service-cert", site.namespace, SOON)
+    assert in_secret(site, "koji-second-admin")
 
 
 def test_the_server_s_names_follow_the_host(site: Site, hub: Hub) -> None:
