@@ -55,6 +55,7 @@ def builder_json(spec: Mapping[str, Any], references: Mapping[str, Any]) -> str:
             "slots": slots(spec),
             "paused": bool(spec.get("paused", False)) or not spec.get("enabled", True),
             "shared_pvc": given(spec.get("shared_pvc")) or None,
+            "shared_beside": references.get("shared_beside") or {},
         },
         indent=2,
         sort_keys=True,

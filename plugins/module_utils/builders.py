@@ -55,6 +55,7 @@ class Settings:
     version: str = ""
     host_archs: tuple[str, ...] = ()
     overrides: tuple[overrides.Override, ...] = ()
+    shared_beside: Mapping[str, str] = field(default_factory=dict)  # labels of pods that shared_pvc is on one node with
 
     @property
     def fullname(self) -> str:
@@ -108,6 +109,7 @@ def parse(config_map: Mapping[str, Any]) -> Settings:
             version=f"{meta.get('uid', '')}/{meta.get('resourceVersion', '')}",
             host_archs=tuple(raw.get("host_archs") or ()),
             overrides=tuple(overrides.parse(one) for one in raw.get("overrides") or ()),
+            shared_beside=dict(raw.get("shared_beside") or {}),
         )
     except KeyError as error:
         raise SettingsError(f"{where}, builder.json: key {error} is missing") from error

@@ -30,12 +30,17 @@ def _status(message: str) -> Mapping[str, Any]:
     return status if isinstance(status, dict) and status.get("kind") == "Status" else {}
 
 
+def _of_a_loop(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The first item that failed; the result itself of a task that isn't a loop."""
+    return next((item for item in result.get("results") or [] if item.get("failed")), result)
+
+
 def problem(task: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
     """Reason and message of a failed task: ansible_failed_task and ansible_failed_result.
 
     Of a task with no_log only what the API server said is shown; it never repeats a Secret's data.
     """
-    name, message = str(task.get("name") or "a task"), str(result.get("msg") or "")
+    name, message = str(task.get("name") or "a task"), str(_of_a_loop(result).get("msg") or "")
     status = _status(message)
     if status:
         said = f"the API server refused an object ({name}): {status.get('message') or status.get('reason')}"

@@ -6,10 +6,17 @@ from __future__ import annotations
 
 import configparser
 import io
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+Sections = dict[str, dict[str, str]]
+
+# Whatever anyone takes for the end of a line, and all else that has no business in a text file.
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]+")
+_COMMENT = ("#", ";")
 
 
 class IniError(ValueError):
@@ -23,7 +30,7 @@ def _parser() -> configparser.RawConfigParser:
     return parser
 
 
-def parse(text: str) -> dict[str, dict[str, str]]:
+def parse(text: str) -> Sections:
     """Sections with their options. Raises IniError."""
     parser = _parser()
     try:
@@ -33,19 +40,46 @@ def parse(text: str) -> dict[str, dict[str, str]]:
     return {section: dict(parser.items(section)) for section in parser.sections()}
 
 
+def one_line(value: object) -> str:
+    """A value that reads back as it is: line breaks and control characters become blanks, outer blanks go."""
+    return _CONTROL.sub(" ", str(value)).strip()
+
+
+def lines(value: object) -> str:
+    """A value of several lines, without those that are empty or comments."""
+    cleaned = (one_line(line) for line in str(value).splitlines())
+    return "\n".join(line for line in cleaned if line and not line.startswith(_COMMENT))
+
+
+def overlaid(ours: Mapping[str, Mapping[str, str]], site: Mapping[str, Mapping[str, str]]) -> Sections:
+    """Our options with the site's over them. Koji reads `runinterval` as `RunInterval`, so they are the same here."""
+    result: Sections = {}
+    for sections in (ours, site):
+        for section, options in sections.items():
+            there = result.setdefault(section, {})
+            for key, value in options.items():
+                for same in [other for other in there if other.lower() == key.lower()]:
+                    del there[same]
+                there[key] = value
+    return result
+
+
+def rendered(sections: Mapping[str, Mapping[str, str]]) -> str:
+    """The text of a file."""
+    parser = _parser()
+    parser.read_dict(sections)
+    out = io.StringIO()
+    parser.write(out)
+    return out.getvalue()
+
+
 def merged(ours: Mapping[str, Mapping[str, object]], site: str) -> str:
     """A file with our options and the site's text over them; an option of ours that is None or '' is left out.
 
     Line breaks in our values become blanks: a CR's text must not be able to add an option. Raises IniError.
     """
-    result = {
-        section: {key: " ".join(str(value).split()) for key, value in options.items() if value not in (None, "")}
+    cleaned = {
+        section: {key: one_line(value) for key, value in options.items() if value not in (None, "")}
         for section, options in ours.items()
     }
-    for section, options in parse(site).items():
-        result.setdefault(section, {}).update(options)
-    parser = _parser()
-    parser.read_dict(result)
-    out = io.StringIO()
-    parser.write(out)
-    return out.getvalue()
+    return rendered(overlaid(cleaned, parse(site)))

@@ -43,7 +43,9 @@ RESOURCES = {
     "Ingress": ("apis/networking.k8s.io/v1", "ingresses"),
     "NetworkPolicy": ("apis/networking.k8s.io/v1", "networkpolicies"),
     "PodDisruptionBudget": ("apis/policy/v1", "poddisruptionbudgets"),
+    "Certificate": ("apis/cert-manager.io/v1", "certificates"),
     "Route": ("apis/route.openshift.io/v1", "routes"),
+    "SecurityContextConstraints": ("apis/security.openshift.io/v1", "securitycontextconstraints"),
     **{
         kind: ("apis/apps.fedoraproject.org/v1alpha1", f"{kind.lower()}s")
         for kind in ("KojiHub", "KojiWeb", "Kojira", "KojiBuilder", "KojiUser")
@@ -192,6 +194,12 @@ class KubeApi:
                 return None
             raise
 
+    def events(self, namespace: str, uid: str) -> list[dict[str, Any]]:
+        """The Events about one object."""
+        params = {"fieldSelector": f"involvedObject.uid={uid}"}
+        items: list[dict[str, Any]] = self._call("GET", self._url("Event", namespace), params=params)["items"]
+        return items
+
     def list(self, kind: str, namespace: str, labels: str = "") -> list[dict[str, Any]]:
         """All objects of a kind; [] too when the kind itself is unknown to the cluster."""
         try:
@@ -201,12 +209,6 @@ class KubeApi:
             if error.status == 404:
                 return []
             raise
-        return items
-
-    def events(self, namespace: str, uid: str) -> list[dict[str, Any]]:
-        """The Events about one object."""
-        params = {"fieldSelector": f"involvedObject.uid={uid}"}
-        items: list[dict[str, Any]] = self._call("GET", self._url("Event", namespace), params=params)["items"]
         return items
 
     def serves(self, kind: str) -> bool:
@@ -238,6 +240,18 @@ class KubeApi:
                 return False
             raise
         return True
+
+    def apply(
+        self, kind: str, namespace: str, manifest: Mapping[str, Any], manager: str, *, dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Server-side apply, which creates what is absent; `manager` owns exactly the fields that it sends."""
+        return self._call(
+            "PATCH",
+            self._url(kind, namespace, manifest["metadata"]["name"]),
+            params={"fieldManager": manager, "force": "true", **({"dryRun": "All"} if dry_run else {})},
+            headers={"Content-Type": "application/apply-patch+yaml"},
+            data=json.dumps(manifest),
+        )
 
     def apply_status(
         self, kind: str, namespace: str, name: str, manifest: Mapping[str, Any], manager: str

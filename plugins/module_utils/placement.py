@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""Which nodes a task's pod may go to, by the task's arch."""
+"""Which nodes a task's pod may go to, by the task's arch and by where Koji's volume is."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 ARCH_LABEL = "kubernetes.io/arch"
 NOARCH = "noarch"  # a task that any of the host's arches can do
@@ -35,6 +35,16 @@ def place(spec: dict[str, Any], task_arch: str, host_archs: Iterable[str]) -> No
         spec["nodeSelector"] = {**selector, ARCH_LABEL: archs[0]}
     else:
         spec["affinity"] = _one_of(spec.get("affinity") or {}, archs)
+
+
+def beside(spec: dict[str, Any], labels: Mapping[str, str]) -> None:
+    """Have a pod's spec ask for the node of the pods with these labels, too."""
+    affinity = spec.get("affinity") or {}
+    near = affinity.get("podAffinity") or {}
+    term = {"labelSelector": {"matchLabels": dict(labels)}, "topologyKey": "kubernetes.io/hostname"}
+    required = [*(near.get("requiredDuringSchedulingIgnoredDuringExecution") or []), term]
+    near = {**near, "requiredDuringSchedulingIgnoredDuringExecution": required}
+    spec["affinity"] = {**affinity, "podAffinity": near}
 
 
 def _one_of(affinity: dict[str, Any], archs: list[str]) -> dict[str, Any]:

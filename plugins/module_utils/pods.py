@@ -177,6 +177,8 @@ def manifest(
             volume["secret"] = {**(volume.get("secret") or {}), "secretName": name}
     if settings.shared_pvc and task["method"] in settings.volume_methods:
         _mount_shared(spec, settings.shared_pvc)
+        if settings.shared_beside:
+            placement.beside(spec, settings.shared_beside)
     return pod
 
 

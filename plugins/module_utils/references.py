@@ -13,8 +13,10 @@ import datetime
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ansible_collections.fedoraproject.koji.plugins.module_utils import certificates, egress, ini
+from ansible_collections.fedoraproject.koji.plugins.module_utils import cert_manager, certificates, egress, ini
 from ansible_collections.fedoraproject.koji.plugins.module_utils.claims import USER_FIELDS, claims, hub_user
+from ansible_collections.fedoraproject.koji.plugins.module_utils.issuing import Pair, Wishes, issue, usable_pair
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import names as kojihub
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import (
     DEFAULT_ADMIN_SECRET,
     DEFAULT_CA_SECRET,
@@ -84,9 +86,11 @@ class References:
     client_ours: bool = False
     client_make: bool = False
     client_expires: str = ""
-    signer_certificate: str = ""
-    signer_key: str = ""
+    client_wanted: dict[str, Any] = field(default_factory=dict)  # for role koji_certificate, with client_make
+    client_request: dict[str, Any] = field(default_factory=dict)  # the Certificate to apply, where cert-manager signs
+    waiting: dict[str, Any] = field(default_factory=dict)  # why it is not ready yet, though all can be written
     settings: dict[str, str] = field(default_factory=dict)
+    shared_beside: dict[str, str] = field(default_factory=dict)  # labels of pods that shared_pvc is on one node with
     hub_egress: dict[str, Any] = field(default_factory=dict)  # NetworkPolicyEgressRule, where a policy needs it
     claimed_by: list[str] = field(default_factory=list)
     warnings: list[dict[str, str]] = field(default_factory=list)
@@ -116,11 +120,13 @@ class Resolver:
         self._find_others()
         self._find_hub()
         self._look_for_hub()
+        self._wait_for_hub()
         self._read_admin()
         self._read_ca()
         self._read_client()
         self._read_settings()
         self._find_hub_service()
+        self._find_volume()
 
     def _warn(self) -> None:
         """Name what is accepted but does nothing."""
@@ -232,6 +238,25 @@ class Resolver:
         if namespace == self._namespace and ends and self._reader.get("Service", namespace, name) is None:
             raise Problem("HubGone", f"the hub {self.found.hub_url} is gone: Service '{name}' and KojiHub don't exist")
 
+    def _wait_for_hub(self) -> None:
+        """For one that is made together with its hub: nothing is wrong, the hub comes first."""
+        if self._hub is None or self._resource["metadata"].get("deletionTimestamp"):
+            return
+        name, status = self._hub["metadata"]["name"], self._hub.get("status") or {}
+        if not status.get("hub_version"):
+            said = [entry for entry in status.get("conditions") or [] if entry["type"] == "Ready"]
+            why = f"{said[0]['reason']}: {said[0]['message']}" if said else "the operator has not looked at it yet"
+            raise Problem("WaitingForHub", f"KojiHub '{name}' has not served yet ({why})", progressing=True)
+
+    def _find_volume(self) -> None:
+        """A volume that one node alone can mount is where the hub's pod is."""
+        name = given(self._spec.get("shared_pvc"))
+        if not name or self._hub is None or name != kojihub.Names(self._hub).mnt_claim:
+            return
+        there = self._reader.get("PersistentVolumeClaim", self._namespace, name)
+        if there is not None and kojihub.MANY_NODES not in there["spec"].get("accessModes", []):
+            self.found.shared_beside = kojihub.Names(self._hub).selector
+
     def _find_hub_service(self) -> None:
         """What a NetworkPolicy that says what builds may connect to needs to know of the hub."""
         policy = self._spec.get("network_policy") or {}
@@ -286,7 +311,7 @@ class Resolver:
             raise Problem("InvalidCertificate", f"the certificate in Secret '{name}' can't be used: {error}") from error
 
     def _read_admin(self) -> None:
-        hub_admin = f"{fullname(self._hub['metadata']['name'])}-admin" if self._hub else DEFAULT_ADMIN_SECRET
+        hub_admin = kojihub.Names(self._hub).admin_secret if self._hub else DEFAULT_ADMIN_SECRET
         name = self.found.admin_secret = given(self._spec.get("admin_secret")) or hub_admin
         data = self._secret(name)
         if data is None:
@@ -302,7 +327,7 @@ class Resolver:
         self.found.ca = given(data.get("ca.crt"))
 
     def _hub_ca_secret(self) -> str:
-        return given(((self._hub or {}).get("spec") or {}).get("ca_cert_secret")) or DEFAULT_CA_SECRET
+        return kojihub.Names(self._hub).ca_secret if self._hub else DEFAULT_CA_SECRET
 
     def _read_ca(self) -> None:
         """The named CA as it is; one that nobody made is written with the hub's, which the admin Secret carries."""
@@ -323,9 +348,13 @@ class Resolver:
         """A given client certificate is used as it is; otherwise the role makes one and keeps it valid."""
         name = self.found.client_secret = self._one_of(_CLIENT_FIELDS) or f"{fullname(self._name)}-client-cert"
         there = self._get_secret(name)
-        if there is not None and not self._is_ours(there):
+        issuer = self._issuer()
+        if there is not None and not self._is_ours(there) and not (issuer and _is_cert_managers(there)):
             certificate, key = self._pair(name, self._secret(name) or {})
             self._check_given(name, certificate, key)
+            return
+        if issuer:
+            self._ask_cert_manager(name, issuer)
             return
         self.found.client_ours = True
         if name == self.found.ca_secret:
@@ -335,26 +364,61 @@ class Resolver:
                 f"certificate ({self._named_by(_CLIENT_FIELDS)}); name two Secrets",
             )
         old = self._secret(name) or {}
-        self.found.client_certificate, self.found.client_key = old.get("tls.crt", ""), old.get("tls.key", "")
-        signer = self._find_signer(name)
-        try:
-            current = certificates.read(self.found.client_certificate, self.found.client_key)
-            issuer = certificates.read(self.found.signer_certificate)
-        except certificates.CertificateError:
-            self.found.client_make = True
-            if self.found.signer_certificate:
-                self._checked(signer, self.found.signer_certificate, self.found.signer_key)
+        current = usable_pair(old.get("tls.crt", ""), old.get("tls.key", ""))
+        signer = self._find_signer()
+        if current and self._is_good(current.certificate, signer):
+            self.found.client_certificate, self.found.client_key = current.text, current.key
+            self.found.client_expires = certificates.rfc3339(current.certificate)
             return
-        self.found.client_make = (
-            current.renew(self._renew_before())
-            or current.common_name != self.found.user
-            or current.issuer != issuer.subject
+        if signer is None:
+            raise self._no_signer(name)
+        self.found.client_make = True
+        wishes, now = Wishes.of(self._spec), datetime.datetime.now(datetime.UTC)
+        self.found.client_wanted = issue(
+            self.found.user,
+            wishes.key_type,
+            wishes.end(signer.certificate, now),
+            key=old.get("tls.key", ""),
+            usage="clientAuth",
+            signer=signer,
         )
-        self.found.client_expires = certificates.rfc3339(current)
 
-    def _renew_before(self) -> datetime.timedelta:
-        days = (self._spec.get("certificate") or {}).get("renew_before_days")
-        return datetime.timedelta(days=days) if days else certificates.RENEW_BEFORE
+    def _issuer(self) -> dict[str, Any]:
+        """The hub's issuer of cert-manager; a site that gives the CA's key as well wants the operator to sign."""
+        issuer: dict[str, Any] = ((self._hub or {}).get("spec") or {}).get("cert_manager_issuer") or {}
+        return {} if any(self._get_secret(name) for name in self._signers()) else issuer
+
+    def _ask_cert_manager(self, name: str, issuer: Mapping[str, Any]) -> None:
+        """Have it make the certificate, and use what it has written."""
+        labels = {kojihub.MANAGED_BY: kojihub.OPERATOR}
+        wishes = Wishes.of(self._spec)
+        wanted = cert_manager.request(name, self.found.user, issuer=issuer, wishes=wishes, labels=labels)
+        there = self._reader.get(cert_manager.KIND, self._namespace, name)
+        if there is not None and not self._is_ours(there):
+            raise Problem(
+                "NameTaken",
+                f"Certificate '{name}' in namespace '{self._namespace}' is needed for this {self._kind}, but it exists "
+                "and is not its own; rename or delete it",
+            )
+        if there is None or not wanted["spec"].items() <= there["spec"].items():
+            self.found.client_request = wanted
+        secret, data = self._get_secret(name), self._secret(name) or {}
+        pair = usable_pair(data.get("tls.crt", ""), data.get("tls.key", ""))
+        written = secret is not None and _is_cert_managers(secret)
+        if not written or pair is None or pair.certificate.common_name != self.found.user:
+            message = cert_manager.waiting(name, self._namespace, there)
+            self.found.waiting = Problem(cert_manager.WAITING, message, progressing=True).as_dict()
+            return
+        self._check_given(name, pair.text, pair.key)
+
+    def _is_good(self, current: certificates.Certificate, signer: Pair | None) -> bool:
+        """Whether our certificate need not be issued anew. While nobody can sign, one that the hub accepts is."""
+        by = [signer.certificate] if signer else certificates.readable(self.found.ca)
+        return (
+            current.common_name == self.found.user
+            and any(current.issued_by(one) for one in by)
+            and Wishes.of(self._spec).in_time(current, by, datetime.datetime.now(datetime.UTC))
+        )
 
     def _check_given(self, name: str, certificate: str, key: str) -> None:
         read = self._checked(name, certificate, key)
@@ -369,19 +433,35 @@ class Resolver:
         self.found.client_certificate, self.found.client_key = certificate, key
         self.found.client_expires = certificates.rfc3339(read)
 
-    def _find_signer(self, client: str) -> str:
-        """The CA's key: <CA Secret>-key, of the CA that was named or of the hub's."""
-        names = list(dict.fromkeys((f"{self.found.ca_secret}-key", f"{self._hub_ca_secret()}-key")))
-        for name in names:
+    def _signers(self) -> list[str]:
+        """Secrets that may have the CA's key: <CA Secret>-key, of the CA that was named or of the hub's."""
+        return list(dict.fromkeys((f"{self.found.ca_secret}-key", f"{self._hub_ca_secret()}-key")))
+
+    def _find_signer(self) -> Pair | None:
+        """Who signs, or None. Raises Problem where the Secret is no good."""
+        for name in self._signers():
             data = self._secret(name)
             if data is None:
                 continue
+            if given(data.get("next.crt")) and not given(data.get("tls.key")):
+                return None  # the key was lost, and role koji_hub is at it
             for key in ("tls.crt", "tls.key"):
                 if not given(data.get(key)):
                     raise self._missing_key(name, key)
-            self.found.signer_certificate, self.found.signer_key = data["tls.crt"], data["tls.key"]
-            return name
-        raise self._missing(
+            found = self._checked(name, data["tls.crt"], data["tls.key"])
+            if found.expired:
+                raise Problem("CertificateExpired", f"the CA in Secret '{name}' has expired; renew it")
+            return Pair(found, data["tls.crt"], data["tls.key"])
+        return None
+
+    def _no_signer(self, client: str) -> Problem:
+        names = self._signers()
+        if any(self._secret(name) is not None for name in names):
+            message = (
+                f"the certificate for Secret '{client}' can't be signed before the hub's new CA is known to everyone"
+            )
+            return Problem("NewCA", message, progressing=True)
+        return self._missing(
             client,
             "a client certificate (keys tls.crt and tls.key)",
             f"create it, or give the CA's key to sign one with as Secret {' or '.join(repr(n) for n in names)} "
@@ -403,3 +483,10 @@ class Resolver:
                     "InvalidConfigMap",
                     f"ConfigMap '{name}' in namespace '{self._namespace}', key '{key}': {error}",
                 ) from error
+
+
+def _is_cert_managers(secret: Mapping[str, Any]) -> bool:
+    """Whether cert-manager wrote it for a Certificate of the operator's."""
+    metadata = secret["metadata"]
+    ours = (metadata.get("labels") or {}).get(kojihub.MANAGED_BY) == kojihub.OPERATOR
+    return ours and cert_manager.has_written(metadata["name"], metadata.get("annotations") or {})

@@ -71,6 +71,10 @@ remove:
   type: list
   elements: dict
   returned: always
+any_user:
+  description: Whether the pods may say as which user they run.
+  type: bool
+  returned: always
 environment:
   description: Variables of the pods.
   type: list
@@ -88,6 +92,10 @@ conditions:
   description: The conditions V(DatabaseReady) and V(CertificatesValid).
   type: list
   elements: dict
+  returned: always
+again:
+  description: When to look again although the hub is ready; empty for the usual period.
+  type: str
   returned: always
 certificates:
   description: The certificates that there are, and those that are to be made (C(make)).

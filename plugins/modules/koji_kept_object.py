@@ -7,11 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: koji_kept_object
-short_description: Creates an object that outlives the resource it is made for
+short_description: Keeps an object that outlives the resource it is made for
 description:
-  - Creates the object if it is absent, and leaves one that exists as it is.
+  - Creates the object if it is absent. One that exists is left as it is, or with O(update) brought in line by a
+    server-side apply.
   - Talks to the API server directly. What is created through the proxy of the operator's runtime gets the resource as
     owner, and would be deleted with it.
+  - With C(metadata.resourceVersion) in O(definition) an object that somebody has changed meanwhile is not written, and
+    the task fails.
 version_added: 0.1.0
 author:
   - Contributors to the Koji operator (@fedora-infra)
@@ -22,13 +25,25 @@ attributes:
     support: full
   diff_mode:
     support: full
+    details:
+      - The diff names what is different, without values, since a Secret's would be among them.
   idempotent:
     support: full
 options:
   definition:
-    description: The object, with C(kind) (ConfigMap or Secret), C(metadata.name) and C(metadata.namespace).
+    description: >-
+      The object, with C(kind) (ConfigMap, PersistentVolumeClaim or Secret), C(metadata.name) and C(metadata.namespace).
     type: dict
     required: true
+  update:
+    description: Bring an object that exists in line with O(definition).
+    type: bool
+    default: false
+  report_errors:
+    description: >-
+      Return what the API server says of a definition that it does not take, in RV(error), rather than fail.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -42,9 +57,27 @@ EXAMPLES = r"""
         namespace: koji
         labels:
           apps.fedoraproject.org/schedule: "true"
+
+- name: Put a renewed certificate into its Secret
+  fedoraproject.koji.koji_kept_object:
+    definition: "{{ lookup('ansible.builtin.template', 'certificate.secret.yaml.j2') | from_yaml }}"
+    update: true
+  no_log: true
 """
 
-RETURN = r"""# """
+RETURN = r"""
+error:
+  description: Why the object was not written; empty if nothing went wrong.
+  type: dict
+  returned: with O(report_errors)
+  contains:
+    reason:
+      description: What it is, in one CamelCase word.
+      type: str
+    message:
+      description: The object, and what the API server said.
+      type: str
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -55,32 +88,73 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def keep(api: KubeApi, definition: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
-    """Create the object if it is absent. -> the module's result"""
+KINDS = ("ConfigMap", "PersistentVolumeClaim", "Secret")
+# Owns the fields that an update writes.
+MANAGER = "koji-role"
+ARGUMENTS: dict[str, Any] = {
+    "definition": {"type": "dict", "required": True},
+    "update": {"type": "bool", "default": False},
+    "report_errors": {"type": "bool", "default": False},
+}
+# Of an object's metadata, what the API server writes by itself.
+_SERVERS = frozenset({"creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"})
+
+
+def keep(api: KubeApi, definition: dict[str, Any], *, update: bool, check_mode: bool) -> dict[str, Any]:
+    """Create the object if it is absent, else update it if that is wished. -> the module's result"""
     kind, metadata = definition["kind"], definition["metadata"]
-    if api.get(kind, metadata["namespace"], metadata["name"]) is not None:
-        return {"changed": False}
-    changed = api.create(kind, metadata["namespace"], definition, dry_run=check_mode)
-    # No values: a Secret's would be in the output.
-    after = {"kind": kind, "metadata": metadata}
-    return {"changed": changed, "diff": {"before": {}, "after": after if changed else {}}}
+    before = api.get(kind, metadata["namespace"], metadata["name"])
+    if not update:
+        if before is not None or not api.create(kind, metadata["namespace"], definition, dry_run=check_mode):
+            return {"changed": False}
+        return {"changed": True, "diff": differences({}, definition)}
+    after = api.apply(kind, metadata["namespace"], definition, MANAGER, dry_run=check_mode)
+    diff = differences(before or {}, after)
+    return {"changed": diff["before"] != diff["after"], "diff": diff}
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """What differs between two states of an object, as a diff that names keys and shows no values."""
+    old, new = _leaves(before), _leaves(after)
+    return {
+        "before": {path: "a value" for path in old if path not in new or old[path] != new[path]},
+        "after": {
+            path: "another value" if path in old else "a value"
+            for path in new
+            if path not in old or old[path] != new[path]
+        },
+    }
+
+
+def _leaves(item: dict[str, Any]) -> dict[str, Any]:
+    """Values by the two last keys of their path, but what the API server writes by itself."""
+    found: dict[str, Any] = {}
+    for part, content in item.items():
+        if part in {"apiVersion", "kind", "status"}:
+            continue
+        for key, value in content.items() if isinstance(content, dict) else [("", content)]:
+            inner = value if part == "metadata" and isinstance(value, dict) else {"": value}
+            if key not in _SERVERS:
+                found.update({".".join(filter(None, (part, key, name))): its for name, its in inner.items()})
+    return found
 
 
 def main(make: Callable[..., AnsibleModule] = AnsibleModule) -> None:
-    """Create it, or say why not."""
-    module = make(argument_spec={"definition": {"type": "dict", "required": True}}, supports_check_mode=True)
+    """Keep it, or say why not."""
+    module = make(argument_spec=ARGUMENTS, supports_check_mode=True)
     definition = module.params["definition"]
     metadata = definition.get("metadata") or {}
-    if (
-        definition.get("kind") not in ("ConfigMap", "Secret")
-        or not metadata.get("name")
-        or not metadata.get("namespace")
-    ):
-        module.fail_json(msg="definition: wanted is a ConfigMap or Secret with metadata.name and metadata.namespace")
+    if definition.get("kind") not in KINDS or not metadata.get("name") or not metadata.get("namespace"):
+        module.fail_json(msg=f"definition: wanted is a {' or '.join(KINDS)} with metadata.name and metadata.namespace")
     try:
-        module.exit_json(**keep(KubeApi(), definition, check_mode=module.check_mode))
+        result = keep(KubeApi(), definition, update=module.params["update"], check_mode=module.check_mode)
     except KubeError as error:
-        module.fail_json(msg=f"{definition['kind']} {metadata['name']}: {error}")
+        message = f"{definition['kind']} {metadata['name']}: {error}"
+        # Without an answer there is nothing to say of the definition.
+        if not module.params["report_errors"] or not 400 <= error.status < 500:
+            module.fail_json(msg=message)
+        result = {"changed": False, "error": {"reason": "Refused", "message": message}}
+    module.exit_json(**{"error": {}, **result} if module.params["report_errors"] else result)
 
 
 if __name__ == "__main__":

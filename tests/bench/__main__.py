@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from tests.bench.setting import Kojid
     from tests.e2e.faults.ledger import Ledger
     from tests.e2e.hub import Hub
-    from tests.e2e.kube import Kube
+    from tests.e2e.kube import Json, Kube
     from tests.e2e.operator import Operator
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 OUTPUT = CHECKOUT / "build" / "bench.json"
-PARTS = ("latency", "burst", "recovery", "load", "many", "reconcile")
+PARTS = ("latency", "burst", "recovery", "load", "many", "reconcile", "hub")
 CYCLE = 15.0  # seconds: kojid's sleeptime, and so the time of one of its tasks with the pause before it
 KOJIDS = 3  # side by side, each with its share of the tasks: one alone would take ten minutes
 
@@ -47,6 +47,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--slots", type=int, default=10)
     parser.add_argument("--load", type=int, default=300, help="tasks at once on 50 slots")
     parser.add_argument("--faults", type=int, default=10, help="pods killed, and tasks cancelled")
+    parser.add_argument("--hubs", type=int, default=3, help="KojiHubs from apply to ready")
     parser.add_argument("--reconciles", type=int, default=5, help="steady runs of each kind")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -88,19 +89,30 @@ class Bench:
     def run(self) -> int:
         """Measure all parts; exit code 1 if something that must hold doesn't."""
         from tests.bench import setting  # noqa: PLC0415
-        from tests.e2e.faults.ledger import Ledger  # noqa: PLC0415
-        from tests.e2e.hub import deploy_hub  # noqa: PLC0415
 
         begin = time.monotonic()
         setting.install_crds(self.kube)
-        with (
-            setting.operator(self.runs) as running,
-            setting.namespace(self.kube, f"bench-{secrets.token_hex(2)}") as namespace,
-        ):
-            say(f"operator: {running.version}; namespace {namespace}; log {running.log}")
+        with setting.operator(self.runs) as running:
+            say(f"operator: {running.version}; log {running.log}")
+            if set(self.options.only) != {"hub"}:
+                self._on_a_plain_hub(running)
+            self._part("hub", self._hub)
+        self.figures.write(OUTPUT)
+        print(self.figures.table())
+        say(f"{OUTPUT.relative_to(CHECKOUT)} written, {time.monotonic() - begin:.0f} s in all")
+        return 0 if not self.failed and all(verdict.holds for verdict in self.figures.verdicts()) else 1
+
+    def _on_a_plain_hub(self, running: Operator) -> None:
+        """The parts about tasks: their hub is deployed by plain manifests."""
+        from tests.bench import setting  # noqa: PLC0415
+        from tests.e2e.faults.ledger import Ledger  # noqa: PLC0415
+        from tests.e2e.hub import deploy_hub  # noqa: PLC0415
+
+        with setting.namespace(self.kube, f"bench-{secrets.token_hex(2)}") as namespace:
+            say(f"namespace {namespace}")
             hub = deploy_hub(self.kube, namespace, self.folder)
             setting.make_channel(hub.session(), setting.CHANNEL)
-            parts = set(self.options.only)
+            parts = set(self.options.only) - {"hub"}
             if parts != {"reconcile"}:
                 setting.start_builder(self.kube, namespace, self.options.slots)
             if {"latency", "burst"} & parts:
@@ -122,10 +134,6 @@ class Bench:
             if parts != {"reconcile"}:
                 self.kube.delete("KojiBuilder", setting.BUILDER, namespace, timeout=120)
             self._part("reconcile", lambda: self._reconcile(namespace))
-        self.figures.write(OUTPUT)
-        print(self.figures.table())
-        say(f"{OUTPUT.relative_to(CHECKOUT)} written, {time.monotonic() - begin:.0f} s in all")
-        return 0 if not self.failed and all(verdict.holds for verdict in self.figures.verdicts()) else 1
 
     def _part(self, name: str, work: Callable[[], None]) -> None:
         if name not in self.options.only:
@@ -210,17 +218,54 @@ class Bench:
         setting.remove_neighbours(self.kube, namespace)
 
     def _reconcile(self, namespace: str) -> None:
-        from tests.bench import reconcile, setting  # noqa: PLC0415
+        from tests.bench import setting  # noqa: PLC0415
+
+        for item in setting.steady_resources(namespace):
+            self._steady(item)
+
+    def _steady(self, item: Json) -> None:
+        """Runs of a resource that have nothing to do."""
+        from tests.bench import reconcile  # noqa: PLC0415
 
         name = os.environ.get("KOJI_TEST_CLUSTER")
         audit = Cluster(name).audit_log if name else None
         if audit is None:
             say("this cluster's audit log isn't at hand: writes are not counted")
-        for item in setting.steady_resources(namespace):
-            steady = reconcile.measure(self.kube, self.runs, item, self.options.reconciles, audit)
-            steady.add_to(self.figures, item["kind"])
-            for line in steady.written:
-                say(f"{item['kind']}: wrote in the steady state: {line}")
+        steady = reconcile.measure(self.kube, self.runs, item, self.options.reconciles, audit)
+        steady.add_to(self.figures, item["kind"])
+        for line in steady.written:
+            say(f"{item['kind']}: wrote in the steady state: {line}")
+
+    def _hub(self) -> None:
+        """A KojiHub from apply to ready, and the same pods from plain manifests; put right; restarted; at rest."""
+        from tests.bench import kojihub  # noqa: PLC0415
+
+        started, plain = [], []
+        for _ in range(self.options.hubs):
+            with kojihub.site(self.kube, self.folder) as where:
+                started.append(kojihub.start(where))
+                items = kojihub.plain(where)
+            with kojihub.site(self.kube, self.folder) as where:
+                plain.append(kojihub.start_plain(where, items))
+        self.figures.add("hub.ready.operator", "s", [one.ready for one in started])
+        for stage in kojihub.STAGES:
+            self.figures.add(f"hub.ready.{stage}", "s", [one.each()[stage] for one in started])
+        self.figures.add("hub.ready.plain", "s", plain)
+        with kojihub.site(self.kube, self.folder) as where:
+            kojihub.start(where)
+            fixed = [kojihub.corrections(where) for _ in range(self.options.hubs)]
+            for what in fixed[0]:
+                self.figures.add(f"hub.correction.{what}", "s", [one[what] for one in fixed])
+        with kojihub.site(self.kube, self.folder) as where:
+            spec = kojihub.shared(2)
+            kojihub.start(where, **spec)
+            asked = kojihub.restart(where, spec)
+            for problem in asked.lost[:10]:
+                say(f"lost in a rolling restart: {problem}")
+            self.figures.add("hub.restart.requests", "requests", [asked.sent])
+            self.figures.add("hub.restart.lost", "requests", [len(asked.lost)])
+        with kojihub.site(self.kube, self.folder) as where:
+            self._steady(kojihub.steady(where.namespace))
 
 
 def main() -> int:

@@ -22,6 +22,8 @@ LIMITS = {
     "recovery.cancelled": ("p50", 3.0),
     "recovery.scheduler_killed": ("worst", 10.0),
     "recovery.operator_killed": ("worst", 40.0),
+    "hub.ready.operator": ("worst", 60.0),
+    "hub.restart.lost": ("worst", 0.0),
 }
 
 
@@ -98,6 +100,7 @@ class Figures:
             *self._closed(),
             *self._burst(),
             *self._many(),
+            *self._hub(),
             *self._limits(),
             *self._reconcile(),
         ]
@@ -126,6 +129,11 @@ class Figures:
             if alone and crowd:
                 yield Verdict(f"{what} p50 of 20 builders / of one", crowd.p50 / alone.p50, 1.3)
 
+    def _hub(self) -> Iterable[Verdict]:
+        ours, plain = self.records.get("hub.ready.operator"), self.records.get("hub.ready.plain")
+        if ours and plain:
+            yield Verdict("hub.ready.operator p50 / plain manifests'", ours.p50 / plain.p50, 3.0)
+
     def _limits(self) -> Iterable[Verdict]:
         for name, (what, limit) in LIMITS.items():
             found = self.records.get(name)
@@ -134,10 +142,13 @@ class Figures:
 
     def _reconcile(self) -> Iterable[Verdict]:
         limits = {"writes": 0.0, "tasks": 12.0, "cpu": 3.0}
+        of_a_kind = {"KojiHub.tasks": 15.0}
         for name, entry in self.records.items():
             kind, _, what = name.removeprefix("reconcile.").partition(".")
             if name.startswith("reconcile.") and what in limits:
-                yield Verdict(f"reconcile of a {kind}: {what}, worst", entry.max, limits[what])
+                yield Verdict(
+                    f"reconcile of a {kind}: {what}, worst", entry.max, of_a_kind.get(f"{kind}.{what}", limits[what])
+                )
 
     def table(self) -> str:
         """Both tables, as text."""

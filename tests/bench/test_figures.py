@@ -14,6 +14,7 @@ import pytest
 
 from tests.bench.audit import AuditLog, brief, role_writes
 from tests.bench.figures import Figures, percentile, record
+from tests.bench.kojihub import Started, written
 from tests.bench.load import per_task
 from tests.bench.pods import Alive
 from tests.bench.runs import TimedRuns
@@ -218,3 +219,41 @@ def test_own_usage() -> None:
     used = usage(os.getpid())
     assert used.cpu > 0
     assert 1 < used.memory <= used.peak
+
+
+def test_what_must_hold_of_a_hub() -> None:
+    found = figures(
+        hub__ready__operator=[20.0, 25.0], hub__ready__plain=[8.0, 9.0], hub__restart__lost=[1.0],
+        reconcile__KojiHub__tasks=[15.0], reconcile__KojiUser__tasks=[15.0],
+    )  # fmt: skip
+    assert {verdict.text: verdict.word for verdict in found.verdicts()} == {
+        "hub.ready.operator p50 / plain manifests'": "holds",
+        "hub.ready.operator, worst": "holds",
+        "hub.restart.lost, worst": "FAILED",
+        "reconcile of a KojiHub: tasks, worst": "holds",
+        "reconcile of a KojiUser: tasks, worst": "FAILED",
+    }
+
+
+def test_the_stages_of_a_hubs_start_follow_each_other() -> None:
+    started = Started({"certificates": 4.0, "start": 20.0, "database": 12.5})
+    assert started.each() == {"certificates": 4.0, "database": 8.5, "start": 7.5}
+    assert sum(started.each().values()) == started.ready
+
+
+def test_a_job_from_a_cluster_can_be_applied_elsewhere() -> None:
+    labels = {"app.kubernetes.io/instance": "hub", "batch.kubernetes.io/controller-uid": "u", "job-name": "j"}
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "j", "labels": labels, "uid": "u", "ownerReferences": [{}], "namespace": "a"},
+        "spec": {"selector": {}, "template": {"metadata": {"labels": labels}, "spec": {"containers": []}}},
+        "status": {},
+    }
+    own = {"app.kubernetes.io/instance": "hub"}
+    assert written(job) == {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "j", "labels": own},
+        "spec": {"template": {"metadata": {"labels": own}, "spec": {"containers": []}}},
+    }

@@ -40,6 +40,7 @@ LABEL = "org.opencontainers.image.revision"
 BASE = "debian"
 IMAGES = ("pause", "postgres", "devhub", "devhub-1.34", "rabbitmq", "koji-builder", "haproxy")
 NAME_ANNOTATION = "io.containerd.image.name"
+KEPT = 4  # contents of an image in the layout, newest last: other checkouts have theirs
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 
 
@@ -164,7 +165,7 @@ def base_hash() -> str:
 
 
 def store() -> Path:
-    """The folder with the OCI layout (`oci`), the record of what it holds (`built.json`) and buildah's layers."""
+    """The folder with the OCI layout (`oci`), the record of it (`built.json`, newest last) and buildah's layers."""
     return cache_root() / "images"
 
 
@@ -207,10 +208,22 @@ def build(names: Iterable[str] | None = None) -> dict[str, Built]:
 
 def recorded(name: str, content: str) -> Built | None:
     """The image, if it is in the layout with this content."""
-    entry = read_record(store() / "built.json").get(reference(name))
-    if entry is None or entry["hash"] != content or not blob(store() / "oci", entry["descriptor"]).exists():
+    entry = read_record(store() / "built.json").get(f"{reference(name)} {content}")
+    if entry is None or not blob(store() / "oci", entry["descriptor"]).exists():
         return None
     return Built(reference(name), content, entry["descriptor"])
+
+
+def with_newest(
+    record: dict[str, dict[str, Any]], name: str, content: str, descriptor: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """A record with one more content of an image, and without its oldest ones."""
+    key = f"{reference(name)} {content}"
+    others = {known: entry for known, entry in record.items() if known != key}
+    same = [known for known in others if known.split()[0] == reference(name)]
+    for old in same[: max(0, len(same) + 1 - KEPT)]:
+        del others[old]
+    return {**others, key: {"hash": content, "descriptor": descriptor}}
 
 
 def build_one(name: str, context: Path, content: str) -> Built:
@@ -224,11 +237,11 @@ def build_one(name: str, context: Path, content: str) -> Built:
     layout, file = store() / "oci", store() / "built.json"
     with step(f"building image {reference(name)}"):
         run_buildah_build(name, context, content)
-        record = {**read_record(file), reference(name): {"hash": content, "descriptor": push(name, layout)}}
+        record = with_newest(read_record(file), name, content, push(name, layout))
         write_record(file, record)
         delete_unused(layout, record)
         buildah("rmi", "--prune", "--force")  # layers that no image has any more
-    return Built(reference(name), content, record[reference(name)]["descriptor"])
+    return Built(reference(name), content, record[f"{reference(name)} {content}"]["descriptor"])
 
 
 def buildah(*arguments: str | Path) -> str:
@@ -253,8 +266,7 @@ def run_buildah_build(name: str, context: Path, content: str) -> None:
 def ensure_base() -> None:
     """Make the Debian root and its image once; called with the lock held."""
     content = base_hash()
-    found = buildah("images", "--format", "{{.Name}}:{{.Tag}}", "--filter", f"label={LABEL}={content}")
-    if reference(BASE) in found.split():
+    if is_tagged(BASE, content):
         return
     if os.geteuid() != 0:
         raise ClusterError("a Debian root can only be made by root")
@@ -277,8 +289,14 @@ def ensure_parent(name: str) -> None:
         context = Path(folder)
         make_context(name, context)
         content = content_hash(name, context)
-        if recorded(name, content) is None:
+        if not is_tagged(name, content):
             build_one(name, context, content)
+
+
+def is_tagged(name: str, content: str) -> bool:
+    """Whether buildah's image of that name is the one with this content."""
+    found = buildah("images", "--format", "{{.Name}}:{{.Tag}}", "--filter", f"label={LABEL}={content}")
+    return reference(name) in found.split()
 
 
 def push(name: str, layout: Path) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from .network import DNS_SERVICE_IP, NODE_IP, NODE_NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .paths import Places
 
 STORAGE_CLASS = "standard"
@@ -84,15 +86,15 @@ def storage_class() -> dict[str, Any]:
     }
 
 
-def volume(places: Places, name: str) -> dict[str, Any]:
+def volume(places: Places, name: str, size: str, modes: list[str]) -> dict[str, Any]:
     """A volume in the state folder. `local`, not `hostPath`: the kubelet gives only the former to a pod's fsGroup."""
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
         "metadata": {"name": name},
         "spec": {
-            "capacity": {"storage": "100Gi"},
-            "accessModes": ["ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany"],
+            "capacity": {"storage": size},
+            "accessModes": modes,
             "persistentVolumeReclaimPolicy": "Retain",
             "storageClassName": STORAGE_CLASS,
             "local": {"path": str(places.volumes / name)},
@@ -111,6 +113,15 @@ def volume(places: Places, name: str) -> dict[str, Any]:
     }
 
 
+def volumes(places: Places) -> Iterator[dict[str, Any]]:
+    """Half of them are for one node alone, as a cloud's disks are, and a bit smaller: who wants no more gets these."""
+    for number, name in enumerate(volume_names()):
+        if number % 2:
+            yield volume(places, name, "99Gi", ["ReadWriteOnce"])
+        else:
+            yield volume(places, name, "100Gi", ["ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany"])
+
+
 def make_folder(places: Places, name: str) -> None:
     """An empty volume that any user may write to."""
     (places.volumes / name).mkdir()
@@ -124,5 +135,5 @@ def volume_names() -> list[str]:
 
 def all_objects(places: Places) -> dict[str, Any]:
     """Everything, as one List."""
-    items = [*dns(), storage_class(), *(volume(places, name) for name in volume_names())]
+    items = [*dns(), storage_class(), *volumes(places)]
     return {"apiVersion": "v1", "kind": "List", "items": items}

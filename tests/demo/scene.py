@@ -13,7 +13,8 @@ import koji
 import yaml
 
 from tests.cluster.progress import say, step
-from tests.e2e.hub import deploy_hub
+from tests.devhub.manifests import database, volume
+from tests.e2e.kojihub.site import Site
 from tests.e2e.kube import Kube
 from tests.e2e.operator import CHECKOUT
 
@@ -22,8 +23,13 @@ from . import CLUSTER, NAMESPACE, running
 if TYPE_CHECKING:
     from tests.e2e.hub import Hub
 
-SAMPLES = ("apps_v1alpha1_kojiuser.yaml", "apps_v1alpha1_kojibuilder.yaml")
-IMAGE = "localhost/koji-builder:dev"
+SECRET = "postgres_secret.yaml"
+SAMPLES = tuple(f"apps_v1alpha1_{kind}.yaml" for kind in ("kojihub", "kojiweb", "kojira", "kojiuser", "kojibuilder"))
+# KojiWeb and Kojira have no role yet: they are accepted, and that is all.
+READY_KINDS = ("KojiHub", "KojiUser", "KojiBuilder")
+POSTGRES_IMAGE = "localhost/postgres:dev"
+IMAGES = {"KojiBuilder": "localhost/koji-builder:dev"}
+HUB_IMAGE = "localhost/devhub:dev"  # of all other kinds
 # What `koji make-task` is given, and how the task should end.
 TASKS = (
     (("sleep", "3"), "CLOSED"),
@@ -32,7 +38,7 @@ TASKS = (
     (("sleep", "not-a-number"), "FAILED"),
 )
 ENDED = ("CLOSED", "FAILED", "CANCELED")
-READY_TIMEOUT = 120  # seconds
+READY_TIMEOUT = 180  # seconds
 TASKS_TIMEOUT = 180  # seconds
 
 
@@ -44,14 +50,15 @@ def play() -> int:
     if kube.get("Namespace", NAMESPACE) is None:
         kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     with tempfile.TemporaryDirectory(prefix="koji-demo-") as folder:
-        with step("deploying PostgreSQL and the hub"):
-            hub = deploy_hub(kube, NAMESPACE, Path(folder))
         with step("starting the operator"):
             operator = running.start()
         say(f"  {operator.version}; its log: {operator.log}")
-        with step("applying the samples, until they are ready"):
+        with step("deploying PostgreSQL, which the site provides"):
+            provide_database(kube)
+        with step("applying the five samples, until they are ready"):
             apply_samples(kube)
         say(kube.kubectl("get", "koji", "-n", NAMESPACE))
+        hub = Site(kube, NAMESPACE, Path(folder)).hub()
         watcher = Watcher(kube, hub.session())
         for arguments, _ in TASKS:
             watcher.ids.append(create(hub, arguments))
@@ -80,14 +87,24 @@ def install_definitions(kube: Kube) -> None:
             kube.wait_condition("CustomResourceDefinition", item["metadata"]["name"], "", 30, "Established")
 
 
+def provide_database(kube: Kube) -> None:
+    """PostgreSQL and the sample Secret that says where it is; its data lasts as long as its pod."""
+    sample = yaml.safe_load((CHECKOUT / "config" / "samples" / SECRET).read_text("utf-8"))
+    kube.apply(sample, NAMESPACE)
+    kube.apply_all(database(NAMESPACE, POSTGRES_IMAGE, volume(None)))
+
+
 def apply_samples(kube: Kube) -> None:
-    """Apply the samples of the kinds that work, with the test cluster's image."""
-    for name in SAMPLES:
-        sample = yaml.safe_load((CHECKOUT / "config" / "samples" / name).read_text("utf-8"))
+    """Apply the samples of all kinds at once, with the test cluster's images; wait for those that have a role."""
+    samples = [yaml.safe_load((CHECKOUT / "config" / "samples" / name).read_text("utf-8")) for name in SAMPLES]
+    for sample in samples:
         if "image" in sample["spec"]:
-            sample["spec"] |= {"image": IMAGE, "image_pull_policy": "IfNotPresent"}
-        kube.apply(sample, NAMESPACE)
-        kube.wait_condition(sample["kind"], sample["metadata"]["name"], NAMESPACE, READY_TIMEOUT)
+            image = IMAGES.get(sample["kind"], HUB_IMAGE)
+            sample["spec"] |= {"image": image, "image_pull_policy": "IfNotPresent"}
+    kube.apply(samples, NAMESPACE)
+    for sample in samples:
+        if sample["kind"] in READY_KINDS:
+            kube.wait_condition(sample["kind"], sample["metadata"]["name"], NAMESPACE, READY_TIMEOUT)
 
 
 def create(hub: Hub, arguments: tuple[str, ...]) -> int:
@@ -153,7 +170,7 @@ def look_around(task: int) -> None:
     print(f"""
 The cluster stays up. Look around:
   {kubectl} get koji
-  {kubectl} get kojibuilder -o wide
+  {kubectl} get kojihub,kojibuilder -o wide
   {kubectl} describe kojibuilder default
   {kubectl} scale kojibuilder default --replicas=5
   {kubectl} get pods -l koji-task

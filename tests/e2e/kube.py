@@ -27,7 +27,7 @@ _API_VERSIONS = {
     "CustomResourceDefinition": "apiextensions.k8s.io/v1",
     "Ingress": "networking.k8s.io/v1",
     "NetworkPolicy": "networking.k8s.io/v1",
-    "Job": "batch/v1",
+    **dict.fromkeys(("CronJob", "Job"), "batch/v1"),
     "Lease": "coordination.k8s.io/v1",
 }
 FIELD_MANAGER = "e2e"

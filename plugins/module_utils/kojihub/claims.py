@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import MANAGED_BY, OPERATOR
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import MANAGED_BY, MANY_NODES, OPERATOR
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.quantity import quantity
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import given
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import Names
     from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Reader
 
-MANY = "ReadWriteMany"
 DEFAULT_MODES = ["ReadWriteOnce"]
 DEFAULT_SIZES = {"mnt": "10Gi", "httpd": "1Gi", "backup": "10Gi"}
 
@@ -48,15 +47,18 @@ def look(spec: Mapping[str, Any], names: Names, reader: Reader) -> ClaimsLook:
     for key, name in (("mnt", names.mnt_claim), ("httpd", names.httpd_claim)):
         options = {part: spec.get(f"{key}_pvc_{part}") for part in ("size", "storage_class", "access_modes")}
         modes = looking.at(key, name, options)
-        if MANY in modes:
+        if MANY_NODES in modes:
             continue
         found.single_node = True
         if int(spec.get("replicas", 1)) > 1:
             found.problem = found.problem or Problem(
                 "TooManyReplicas",
                 f"replicas is {spec['replicas']}, but claim '{name}' ({', '.join(modes)}) can be mounted on one node "
-                f"only; set replicas to 1, or use a claim with {MANY} ({key}_pvc_access_modes of a new one)",
+                f"only; set replicas to 1, or use a claim with {MANY_NODES} ({key}_pvc_access_modes of a new one)",
             )
+    if found.problem is not None:
+        # Their modes or sizes are about to be changed, and a claim that is made keeps them.
+        found.make = []
     return found
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COMPONENT = "cleanup"
 DEFAULT_SCHEDULES = {"sweep_db": "17 3 * * *", "gc": "17 4 * * *"}
-GC_CONF, GC_FOLDER, ADMIN_FOLDER = "koji-gc.conf", "/etc/koji-operator-gc", "/etc/koji-hub-admin"
+GC_CONF, GC_MAIL, GC_FOLDER, ADMIN_FOLDER = "koji-gc.conf", "email.tpl", "/etc/koji-operator-gc", "/etc/koji-hub-admin"
 
 
 @dataclass
@@ -72,20 +72,23 @@ def look(spec: Mapping[str, Any], names: Names, reader: Reader) -> CleanupLook:
 def _describe_gc(found: CleanupLook, configmap: str, names: Names, reader: Reader) -> None:
     found.gc_args = [
         f"--server={names.internal_url}",
-        f"--cert={ADMIN_FOLDER}/client.pem",
-        f"--serverca={ADMIN_FOLDER}/ca.crt",
+        "--cert=/tmp/client.pem",
+        f"--serverca={ADMIN_FOLDER}/hub-ca.crt",
         f"--weburl={names.url.removesuffix('hub')}",
         "--lock-file=/tmp/koji-gc.lock",
     ]
     if not configmap:
         # Without policies there is nothing to prune by, and without a mail server nobody to tell.
-        found.gc_args += ["--config-file=/dev/null", "--action=trash,delete", "--no-mail"]
+        found.gc_args += ["--config-file=/dev/null", "--action=trash,delete", "--no-mail", "--email-template=/dev/null"]
         return
     found.gc_args.append(f"--config-file={GC_FOLDER}/{GC_CONF}")
     found.gc_mounts = [{"name": "settings", "mountPath": GC_FOLDER, "readOnly": True}]
     found.gc_volumes = [{"name": "settings", "configMap": {"name": configmap}}]
     there = reader.get("ConfigMap", names.namespace, configmap)
-    if there is None or GC_CONF not in (there.get("data") or {}):
+    data = (there or {}).get("data") or {}
+    if GC_MAIL in data:
+        found.gc_args.append(f"--email-template={GC_FOLDER}/{GC_MAIL}")
+    if there is None or GC_CONF not in data:
         lack = "does not exist" if there is None else f"has no key '{GC_CONF}'"
         message = (
             f"ConfigMap '{configmap}' in namespace '{names.namespace}' (cleanup.gc.configmap) {lack}: koji-gc fails"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 HTTPS_PORT, HTTP_PORT = 8443, 8080
 DEFAULT_POSTGRES = "postgres"
+MANY_NODES = "ReadWriteMany"  # access mode of a volume that pods on different nodes can mount
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OPERATOR = "koji-operator"
 

@@ -29,6 +29,6 @@ def check(objects: Iterable[tuple[str, str]], names: Names, reader: Reader) -> N
         owners = ", ".join(f"{owner['kind']} {owner['name']}" for owner in there["metadata"].get("ownerReferences", []))
         raise Problem(
             "NameTaken",
-            f"{kind} '{name}' in namespace '{names.namespace}' is needed for this KojiHub, but it exists and belongs to "
-            f"{owners or 'nobody that the operator knows'}; rename or delete it",
+            f"{kind} '{name}' in namespace '{names.namespace}' is needed for this KojiHub, but it exists and belongs "
+            f"to {owners or 'nobody that the operator knows'}; rename or delete it",
         )

@@ -62,16 +62,27 @@ def look(names: Names, reader: PodReader) -> RolloutLook:
     seen = status.get("observedGeneration", 0) >= there["metadata"].get("generation", 0)
     counts = {status.get(key, 0) for key in ("replicas", "updatedReplicas", "availableReplicas")}
     found.settled = seen and counts == {wanted}
-    if found.settled and not wanted:
-        found.problem = Problem("ScaledToZero", "replicas is 0, so nothing serves; kubectl scale sets it")
-    if found.settled:
+    if found.settled and wanted:
         found.pods = wanted
         return found
     pods = reader.list("Pod", names.namespace, ",".join(f"{key}={value}" for key, value in names.selector.items()))
+    # Those that end count: they may still work with the database.
     found.pods = len(pods)
+    if found.settled:
+        found.problem = Problem("ScaledToZero", "replicas is 0, so nothing serves; kubectl scale sets it")
+        return found
     progress = f"{status.get('updatedReplicas', 0)} of {wanted} pods are up to date, {found.available} serve"
     found.problem = _trouble(status, pods, reader, names.namespace) or Problem("RollingOut", progress, progressing=True)
+    if found.problem.reason == "NotServing":
+        # It served before, or had its time to.
+        found.problem.progressing = _is_rolling(status)
     return found
+
+
+def _is_rolling(status: Mapping[str, Any]) -> bool:
+    """Whether pods of a new kind are on their way, for less than the Deployment's deadline."""
+    said = next((entry for entry in status.get("conditions") or [] if entry["type"] == "Progressing"), None)
+    return said is None or (said["status"] == "True" and said.get("reason") != "NewReplicaSetAvailable")
 
 
 def _trouble(
@@ -151,8 +162,8 @@ def _by_events(pod: Mapping[str, Any], reader: PodReader, namespace: str) -> Pro
     for event in reversed(events):
         if event.get("reason") in _EVENTS and not started:
             return Problem(event["reason"], f"pod '{name}' can't start: {event.get('message', '')}")
-        if event.get("reason") == _UNHEALTHY and started:
-            # It may be starting, or its database may come back.
+        # The start-up probe's are of a pod that is starting.
+        if event.get("reason") == _UNHEALTHY and started and str(event.get("message")).startswith("Readiness"):
             return Problem("NotServing", f"pod '{name}' does not serve: {event.get('message', '')}", progressing=True)
     return None
 

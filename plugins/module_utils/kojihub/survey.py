@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 DEFAULT_IMAGE = "quay.io/fedora/koji-hub:latest"
 CONFIG_CHECKSUM = f"{GROUP}/config"
 CA_BUNDLE = "ca-bundle.crt"
+# A rotation of the CA goes on by itself, step by step, while the hub is ready.
+ROTATION_PERIOD = "20s"
+OPENSHIFT = "SecurityContextConstraints"
+REQUESTS = "certificates.certificate.yaml.j2"
 
 T = TypeVar("T")
 
@@ -82,13 +86,15 @@ class Survey:
             "templates": found.stage.templates,
             "replicas": found.stage.replicas,
             "remove": self._remove(found),
+            "any_user": self._any_user(),
             "environment": environment(self._spec, [found.postgres.host if found.postgres else ""]),
             "checksums": self._checksums(found),
             "status": self._status(found),
             "conditions": self._conditions(found),
-            "certificates": dataclasses.asdict(found.certificates),
+            "again": ROTATION_PERIOD if found.certificates.rotation else "",
+            "certificates": _plain(found.certificates),
             "cleanup": dataclasses.asdict(found.cleanup),
-            "claims": {**dataclasses.asdict(found.claims), "problem": None},
+            "claims": _plain(found.claims),
             "exposure": dataclasses.asdict(found.exposure) if found.exposure else {},
             "database": dataclasses.asdict(found.database) if found.database else {},
             "files": _of_files(found.files) if found.files else {},
@@ -157,12 +163,15 @@ class Survey:
         hosts = [given((web.get("spec") or {}).get("host")) for web in webs]
         web_url = next((f"https://{host}/koji" for host in hosts if host), "")
         broker = messaging.look(spec, names, self._reader)
-        return files.look(spec, names, site, there, proxies, broker, web_url)
+        sources = files.Sources(there, broker=broker, site=site, proxies=list(proxies), web_url=web_url)
+        return files.look(spec, names, sources)
 
     def _decide(self, found: Found) -> None:
+        requests = [REQUESTS] if found.certificates.requests else []
         if self._problems:
             # What serves goes on serving as it does.
-            found.stage = stage.Stage(problem=self._problems[0])
+            waits = self._problems[0] is found.certificates.problem
+            found.stage = stage.Stage(requests if waits else [], problem=self._problems[0])
         elif found.exposure is None or found.database is None:  # cannot be: their problems are among these
             found.stage = stage.Stage(problem=Problem("Incomplete", "not all could be read", progressing=True))
         elif not found.certificates.valid:
@@ -170,18 +179,38 @@ class Survey:
         else:
             found.stage = stage.decide(int(self._spec.get("replicas", 1)), found.database, found.rollout)
             serves = found.database.state == "succeeded"
-            found.stage.templates[:0] = found.exposure.templates + (found.cleanup.templates if serves else [])
+            cleaning = found.cleanup.templates if serves else []
+            found.stage.templates[:0] = [*requests, *found.exposure.templates, *cleaning]
         if self._spec.get("paused"):
             found.stage.templates = []
+            problem = found.stage.problem
+            if (
+                problem is not None
+                and problem.progressing
+                and not (found.rollout.exists and problem is found.rollout.problem)
+            ):
+                why = f"spec.paused is true, and the hub does not serve yet: {problem.message}; set it to false"
+                found.stage.problem = Problem("Paused", why)
 
     def _warnings(self, found: Found) -> list[dict[str, str]]:
         looks = (found.claims, found.certificates, found.cleanup, found.exposure, found.files)
-        return [warning for look in looks if look is not None for warning in look.warnings]
+        warnings = [warning for look in looks if look is not None for warning in look.warnings]
+        if (self._spec.get("authentication") or {}).get("krb"):
+            message = (
+                "authentication.krb has no effect yet, but for admin_principal: logins are by certificates; remove it"
+            )
+            warnings.append({"reason": "KerberosIgnored", "message": message})
+        return warnings
 
     def _remove(self, found: Found) -> list[dict[str, Any]]:
         if self._problems or self._spec.get("paused"):
             return []
-        return [item for look in (found.exposure, found.database, found.cleanup) if look is not None for item in look.remove]
+        looks = (found.exposure, found.database, found.cleanup, found.certificates)
+        return [item for look in looks if look is not None for item in look.remove]
+
+    def _any_user(self) -> bool:
+        """Whether pods may say as whom they run; OpenShift says it itself."""
+        return self._spec.get("ingress_backend") != "openshift" and not self._reader.serves(OPENSHIFT)
 
     def _checksums(self, found: Found) -> dict[str, str]:
         """Annotations of the pods: another value rolls them."""
@@ -222,6 +251,11 @@ class Survey:
         else:
             valid = {"status": True, "reason": "Valid", "message": f"until {certs.expires}"}
         return [{"type": "DatabaseReady", **ready}, {"type": "CertificatesValid", **valid}]
+
+
+def _plain(look: certificates.CertificatesLook | claims.ClaimsLook) -> dict[str, Any]:
+    """For the role; asdict can't copy an exception."""
+    return dataclasses.asdict(dataclasses.replace(look, problem=None))
 
 
 def _of_files(look: files.FilesLook) -> dict[str, Any]:

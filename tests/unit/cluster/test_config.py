@@ -108,4 +108,7 @@ def test_volumes_are_local_ones_of_the_default_class() -> None:
     assert len(volumes) == objects.VOLUME_COUNT
     paths = {item["spec"]["local"]["path"] for item in volumes}
     assert len(paths) == len(volumes)
+    for_many = [item for item in volumes if "ReadWriteMany" in item["spec"]["accessModes"]]
+    assert len(for_many) == len(volumes) / 2
+    assert {item["spec"]["capacity"]["storage"] for item in for_many} == {"100Gi"}
     assert {item["spec"]["storageClassName"] for item in volumes} == {storage["metadata"]["name"]}

@@ -33,13 +33,13 @@ class Cluster(Objects):
         volumes = [{"name": "mnt", "persistentVolumeClaim": {"claimName": "koji-hub-mnt-pvc"}}]
         self.add("Pod", name, metadata={"creationTimestamp": created}, spec={"volumes": volumes}, status=status)
 
-    def list(self, kind: str, namespace: str, labels: str = "") -> list[dict[str, Any]]:
-        assert labels == "app.kubernetes.io/name=koji-hub,app.kubernetes.io/instance=hub"
-        return super().list(kind, namespace)
-
     def events(self, namespace: str, uid: str) -> list[dict[str, Any]]:
         assert uid == "uid-Pod-koji-hub-1"
         return self.notes
+
+    def list(self, kind: str, namespace: str, labels: str = "") -> list[dict[str, Any]]:
+        assert labels == "app.kubernetes.io/name=koji-hub,app.kubernetes.io/instance=hub"
+        return super().list(kind, namespace)
 
 
 def looked(cluster: Cluster) -> RolloutLook:
@@ -89,6 +89,12 @@ def test_a_hub_scaled_to_zero_does_not_serve(cluster: Cluster) -> None:
     cluster.deployment({"observedGeneration": 2}, replicas=0)
     assert looked(cluster).settled
     assert (problem(cluster).reason, problem(cluster).progressing) == ("ScaledToZero", False)
+
+
+def test_a_pod_that_ends_is_counted_until_it_is_gone(cluster: Cluster) -> None:
+    cluster.deployment({"observedGeneration": 2}, replicas=0)
+    cluster.pod()
+    assert looked(cluster).pods == 1
 
 
 def test_refused_pods_are_named(cluster: Cluster) -> None:
@@ -146,6 +152,14 @@ def test_a_pod_that_runs_and_does_not_serve_says_why(cluster: Cluster) -> None:
         {"reason": "Unhealthy", "message": "Readiness probe failed: database is down", "lastTimestamp": "2026"},
     ]
     assert (problem(cluster).reason, problem(cluster).progressing) == ("NotServing", True)
+    assert "database is down" in problem(cluster).message
+    for reason, status in (("NewReplicaSetAvailable", "True"), ("ProgressDeadlineExceeded", "False")):
+        said = {"type": "Progressing", "reason": reason, "status": status}
+        cluster.deployment({**BEHIND, "conditions": [said]})
+        assert not problem(cluster).progressing
+    cluster.deployment({**BEHIND, "conditions": [{**said, "reason": "ReplicaSetUpdated", "status": "True"}]})
+    assert problem(cluster).progressing
+    cluster.notes.append({"reason": "Unhealthy", "message": "Startup probe failed: refused", "lastTimestamp": "2027"})
     assert "database is down" in problem(cluster).message
     cluster.pod(containerStatuses=[{**RUNNING, "ready": True}])
     assert problem(cluster).reason == "RollingOut"

@@ -39,3 +39,9 @@ def test_other_tasks_are_told_with_their_message() -> None:
     assert told["message"] == "task 'Bring the host in line' failed: no koji; the operator's log has more"
     assert "a task" in problem({}, {})["message"]
     assert "no message" in problem({}, {})["message"]
+
+
+def test_the_first_item_that_failed_speaks_for_a_loop() -> None:
+    items = [{"msg": "fine"}, {"failed": True, "msg": "no room"}, {"failed": True, "msg": "neither"}]
+    told = problem({"name": "Make the claims"}, {"msg": "One or more items failed", "results": items})
+    assert told["message"] == "task 'Make the claims' failed: no room; the operator's log has more"

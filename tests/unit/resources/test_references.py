@@ -13,6 +13,8 @@ from ansible_collections.fedoraproject.koji.plugins.modules.koji_references_info
 
 from .cluster import Authority, Objects, resource
 
+SERVES = {"hub_version": "1.35.3"}
+
 
 @pytest.fixture(scope="module")
 def authority() -> Authority:
@@ -54,7 +56,7 @@ def test_a_builder_that_names_nothing_finds_the_hub_and_gets_a_certificate(there
     assert references.client_secret == "koji-default-client-cert"
     assert references.client_ours
     assert references.client_make
-    assert references.signer_key
+    assert references.client_wanted["signer_key"]
 
 
 def test_a_given_certificate_is_used_as_it_is(there: Objects, authority: Authority) -> None:
@@ -79,6 +81,128 @@ def test_our_certificate_is_kept_until_it_is_about_to_expire(there: Objects, aut
     assert found(there, wanted).client_make
 
 
+def ours(there: Objects, wanted: dict[str, Any], pair: tuple[str, str]) -> None:
+    """Put the certificate there that the role made earlier."""
+    kind, name, uid = wanted["kind"], wanted["metadata"]["name"], wanted["metadata"]["uid"]
+    owner = {"ownerReferences": [{"kind": kind, "name": name, "uid": uid}]}
+    data = {"tls.crt": pair[0], "tls.key": pair[1]}
+    there.add("Secret", f"koji-{name}-client-cert", data, metadata=owner)
+
+
+@pytest.mark.parametrize("kind", ["KojiUser", "KojiBuilder"])
+def test_our_certificate_is_issued_anew_when_another_ca_signs(there: Objects, authority: Authority, kind: str) -> None:
+    wanted = resource(kind, "default")
+    ours(there, wanted, authority.issue("default"))
+    newer = Authority()  # of the same name: a CA is told by its key
+    both = authority.certificate + newer.certificate
+    there.add("Secret", "koji-hub-ca-cert", {"ca.crt": both})
+    assert not found(there, wanted).client_make
+    assert found(there, wanted).ca == both.strip(), "who follows carries both"
+    there.add("Secret", "koji-hub-ca-cert-key", {"tls.crt": newer.certificate, "tls.key": newer.key})
+    references = found(there, wanted)
+    assert references.client_make
+    assert references.client_wanted["signer_key"] == newer.key
+    assert references.client_wanted["key"], "the key is kept"
+
+
+def test_a_copy_of_the_ca_follows_the_admin_s(there: Objects, authority: Authority) -> None:
+    wanted = resource("KojiUser", "kojira", authentication={"ssl": {"ca_secret_name": "ca-cert"}})
+    certificate, key = authority.issue("koji-admin")
+    both = authority.certificate + Authority("newer").certificate
+    there.add("Secret", "koji-hub-admin", {"tls.crt": certificate, "tls.key": key, "ca.crt": both})
+    references = found(there, wanted)
+    assert references.ca_ours
+    assert references.ca == both.strip()
+
+
+def test_while_nobody_can_sign_a_certificate_that_the_hub_accepts_stays(there: Objects, authority: Authority) -> None:
+    wanted = resource("KojiUser", "someone")
+    ours(there, wanted, authority.issue("someone"))
+    newer = Authority("newer")
+    lost = {"tls.crt": authority.certificate, "tls.key": "", "next.crt": newer.certificate, "next.key": newer.key}
+    there.add("Secret", "koji-hub-ca-cert-key", lost)
+    assert not found(there, wanted).client_make
+    del there.there["Secret", "koji-hub-ca-cert-key"]
+    assert not found(there, wanted).client_make
+    there.add("Secret", "koji-hub-ca-cert-key", lost)
+    told = problem(there, resource("KojiUser", "another"))
+    assert told.reason == "NewCA"
+    assert told.progressing
+    assert "koji-another-client-cert" in told.message
+
+
+def hub_of_cert_manager(there: Objects) -> None:
+    del there.there["Secret", "koji-hub-ca-cert-key"]
+    status = {"hub_version": "1.36.1"}
+    there.add("KojiHub", "hub", spec={"cert_manager_issuer": {"name": "koji-ca"}}, status=status)
+
+
+def test_where_cert_manager_signs_for_the_hub_it_is_asked_for_users_too(there: Objects, authority: Authority) -> None:
+    hub_of_cert_manager(there)
+    wanted = resource("KojiUser", "someone", certificate={"days": 90})
+    references = found(there, wanted)
+    assert not references.client_ours
+    assert not references.client_make
+    request = references.client_request
+    assert request["name"] == request["spec"]["secretName"] == "koji-someone-client-cert"
+    assert request["spec"]["commonName"] == "someone"
+    assert request["spec"]["usages"] == ["digital signature", "client auth"]
+    assert request["spec"]["duration"] == "2160h0m0s"
+    assert references.waiting["reason"] == "WaitingForCertManager"
+    assert references.waiting["progressing"]
+
+    owner = [{"kind": "KojiUser", "name": "someone", "uid": wanted["metadata"]["uid"]}]
+    there.add("Certificate", request["name"], spec=request["spec"], metadata={"ownerReferences": owner})
+    certificate, key = authority.issue("someone")
+    metadata = {
+        "labels": request["spec"]["secretTemplate"]["labels"],
+        "annotations": {"cert-manager.io/certificate-name": request["name"]},
+    }
+    there.add("Secret", request["name"], {"tls.crt": certificate, "tls.key": key}, metadata=metadata)
+    references = found(there, wanted)
+    assert references.waiting == {}
+    assert references.client_request == {}, "nothing to apply"
+    assert references.client_expires
+    wanted["spec"]["certificate"]["days"] = 60
+    assert found(there, wanted).client_request["spec"]["duration"] == "1440h0m0s"
+
+
+def test_a_certificate_of_somebody_else_is_not_taken_over(there: Objects) -> None:
+    hub_of_cert_manager(there)
+    there.add("Certificate", "koji-someone-client-cert", spec={})
+    assert problem(there, resource("KojiUser", "someone")).reason == "NameTaken"
+
+
+def test_a_given_certificate_is_used_where_cert_manager_signs(there: Objects, authority: Authority) -> None:
+    hub_of_cert_manager(there)
+    certificate, key = authority.issue("someone")
+    there.add("Secret", "mine", {"tls.crt": certificate, "tls.key": key})
+    references = found(there, resource("KojiUser", "someone", client_cert_secret="mine"))
+    assert references.client_request == {}
+    assert references.waiting == {}
+
+
+def test_who_gives_the_ca_s_key_wants_the_operator_to_sign(there: Objects) -> None:
+    key = there.there["Secret", "koji-hub-ca-cert-key"]
+    hub_of_cert_manager(there)
+    there.there["Secret", "koji-hub-ca-cert-key"] = key
+    assert found(there, resource("KojiUser", "someone")).client_make
+
+
+def test_a_ca_that_has_expired_is_named(there: Objects, authority: Authority) -> None:
+    certificate, key = authority.issue("old CA", days=-1)
+    there.add("Secret", "koji-hub-ca-cert-key", {"tls.crt": certificate, "tls.key": key})
+    told = problem(there, resource("KojiUser", "someone"))
+    assert told.reason == "CertificateExpired"
+    assert "koji-hub-ca-cert-key" in told.message
+
+
+def test_a_spoiled_key_is_not_kept(there: Objects, authority: Authority) -> None:
+    wanted = resource("KojiUser", "someone")
+    ours(there, wanted, (authority.issue("someone")[0], "junk"))
+    assert found(there, wanted).client_wanted["key"] == ""
+
+
 def test_a_ca_secret_that_nobody_made_is_written_with_the_hubs_ca(there: Objects, authority: Authority) -> None:
     ssl = {"ssl": {"client_secret_name": "kojira-cert", "ca_secret_name": "ca-cert"}}
     references = found(there, resource("KojiUser", "kojira", authentication=ssl))
@@ -89,7 +213,7 @@ def test_a_ca_secret_that_nobody_made_is_written_with_the_hubs_ca(there: Objects
 
 def test_the_kojihub_of_the_namespace_is_the_default(there: Objects, authority: Authority) -> None:
     certificate, key = authority.issue("koji-admin")
-    there.add("KojiHub", "hub2", spec={"ca_cert_secret": "koji-hub-ca-cert"})
+    there.add("KojiHub", "hub2", spec={"ca_cert_secret": "koji-hub-ca-cert"}, status=SERVES)
     there.add("Secret", "koji-hub2-admin", {"tls.crt": certificate, "tls.key": key})
     references = found(there, resource("KojiUser", "someone"))
     assert references.hub_url == "https://koji-hub2.koji.svc:8443/kojihub"
@@ -310,6 +434,29 @@ def test_a_policy_lets_builds_reach_the_pods_of_the_hub_s_service(there: Objects
         assert found(there, resource("KojiBuilder", "default", network_policy=policy)).hub_egress == {}
 
 
+def test_what_is_made_together_with_its_hub_waits_for_it(there: Objects) -> None:
+    there.add("KojiHub", "hub")
+    waits = problem(there, resource("KojiUser", "x"))
+    assert (waits.reason, waits.progressing) == ("WaitingForHub", True)
+    said = {"type": "Ready", "reason": "MissingSecret", "message": "Secret 'postgres' does not exist"}
+    there.add("KojiHub", "hub", status={"conditions": [said]})
+    assert "MissingSecret: Secret 'postgres' does not exist" in problem(there, resource("KojiUser", "x")).message
+    # Later, what is wrong with the hub is its own matter.
+    there.add("KojiHub", "hub", status={**SERVES, "conditions": [said]})
+    assert found(there, resource("KojiUser", "x")).admin_pem
+
+
+def test_a_kojihubs_secrets_are_called_after_it(there: Objects, authority: Authority) -> None:
+    certificate, key = authority.issue("koji-admin")
+    there.add("KojiHub", "other", status=SERVES)
+    there.add("Secret", "koji-other-admin", {"tls.crt": certificate, "tls.key": key})
+    there.add("Secret", "koji-other-ca-cert", {"ca.crt": authority.certificate})
+    there.add("Secret", "koji-other-ca-cert-key", {"tls.crt": authority.certificate, "tls.key": authority.key})
+    references = found(there, resource("KojiUser", "x"))
+    assert (references.admin_secret, references.ca_secret) == ("koji-other-admin", "koji-other-ca-cert")
+    assert references.client_make
+
+
 GONE = "2026-01-01T00:00:00Z"
 
 
@@ -333,7 +480,7 @@ def test_a_hub_that_is_only_away_is_waited_for(there: Objects) -> None:
     there.add("Service", "koji-hub")
     assert found(there, deleted("KojiUser", "x")).admin_pem
     del there.there["Service", "koji-hub"]
-    there.add("KojiHub", "hub")  # it makes its Service again
+    there.add("KojiHub", "hub", status=SERVES)  # it makes its Service again
     assert found(there, deleted("KojiUser", "x")).admin_pem
     # Of a hub elsewhere nothing is known here.
     assert found(there, deleted("KojiUser", "y", hub_host="koji.example.org")).admin_pem
@@ -341,3 +488,15 @@ def test_a_hub_that_is_only_away_is_waited_for(there: Objects) -> None:
 
 def test_a_resource_that_stays_says_that_its_hub_does_not_answer_instead(there: Objects) -> None:
     assert found(there, resource("KojiUser", "x")).admin_pem
+
+
+def test_a_volume_for_one_node_is_where_the_hubs_pod_is(there: Objects) -> None:
+    there.add("KojiHub", "hub", status=SERVES)
+    builder = resource("KojiBuilder", "x", shared_pvc="koji-hub-mnt-pvc")
+    assert found(there, builder).shared_beside == {}  # there is no such claim yet
+    there.add("PersistentVolumeClaim", "koji-hub-mnt-pvc", spec={"accessModes": ["ReadWriteOnce"]})
+    assert found(there, builder).shared_beside["app.kubernetes.io/instance"] == "hub"
+    there.add("PersistentVolumeClaim", "koji-hub-mnt-pvc", spec={"accessModes": ["ReadWriteMany"]})
+    assert found(there, builder).shared_beside == {}
+    there.add("PersistentVolumeClaim", "others", spec={"accessModes": ["ReadWriteOnce"]})
+    assert found(there, resource("KojiBuilder", "x", shared_pvc="others")).shared_beside == {}

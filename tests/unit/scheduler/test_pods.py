@@ -112,6 +112,16 @@ def test_the_koji_volume_is_for_its_methods_only_and_read_only() -> None:
     assert [v["name"] for v in build["spec"]["volumes"]] == ["task"]
 
 
+def test_a_koji_volume_for_one_node_takes_its_pods_to_the_hubs_node() -> None:
+    labels = {"app.kubernetes.io/name": "koji-hub"}
+    world = World(shared_pvc="koji-mnt", volume_methods=["newRepo"], shared_beside=labels)
+    repo = pods.manifest(world.settings, TASK, 1, 5, 4)
+    [term] = repo["spec"]["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert term == {"labelSelector": {"matchLabels": labels}, "topologyKey": "kubernetes.io/hostname"}
+    build = pods.manifest(world.settings, {**TASK, "method": "buildArch"}, 1, 5, 4)
+    assert "podAffinity" not in build["spec"].get("affinity", {})
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

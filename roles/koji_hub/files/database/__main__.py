@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> Outcome:
     """Do it; what a person has to mend is an outcome as well."""
     try:
         wish = bring.Wish(SchemaFiles.find(), args.admin, args.principal, args.online, args.backup)
-        with closing(connect.connect()) as connection:
+        with closing(connect.connect(connect.PATIENCE)) as connection:
             return bring.bring_in_line(connection, wish)
     except Refused as refused:
         return Outcome(FAILED, refused.reason, refused.message)

@@ -106,7 +106,7 @@ def _dump(connection: Connection, version: str, file: Path, part: Path) -> None:
             cursor.copy_expert(f"{what} TO STDOUT", out)
             out.write(b"\\.\n")
         cursor.execute(_SEQUENCES)
-        for (sequence,) in cursor.fetchall():
+        for sequence in [name for (name,) in cursor.fetchall() if not name.startswith(RECORD)]:
             cursor.execute(sql.SQL("SELECT last_value, is_called FROM {}").format(sql.Identifier(sequence)))
             values = sql.SQL("SELECT setval({}, {}, {});\n").format(
                 sql.Literal(f'"{sequence}"'), *map(sql.Literal, cursor.fetchone() or ())

@@ -23,12 +23,13 @@ MARKS = {
 # These have rows only, in archivetypes, which an admin can make as well: they count one after the other.
 ROWS = {"1.36": "erofs", "1.37": "wsl"}
 _CREATED = re.compile(r"CREATE (?:TABLE|INDEX) (\w+)")
+_DROPPED = re.compile(r"DROP TABLE (\w+)")
 _TABLE = r"CREATE TABLE {} \((.*?)\n\)"
 
 
 def told_by(text: str) -> str:
     """The version that a schema.sql makes, or '': Koji 1.31 came without the file of its own upgrade."""
-    created = set(_CREATED.findall(text))
+    created = set(_CREATED.findall(text)) - set(_DROPPED.findall(text))
     return next((version for version, mark in reversed(MARKS.items()) if _in_text(mark, created, text)), "")
 
 

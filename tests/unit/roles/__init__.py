@@ -1,4 +1,3 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
----
-koji_certificate_settings: {}
+"""Roles, run by Ansible on this machine, where they need no cluster."""

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the Koji operator
+"""What the role of a KojiHub is told: what comes next, and what is wrong, the most telling first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import stage
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.survey import OPENSHIFT, REQUESTS, Survey
+
+from tests.unit.resources.cluster import NAMESPACE, Authority, resource
+
+from .namespace import HubRole, Namespace
+
+POSTGRES = {
+    "POSTGRES_HOST": "postgresql",
+    "POSTGRES_DB": "koji",
+    "POSTGRES_USER": "koji",
+    "POSTGRES_PASSWORD": "s3cr3t",
+}
+OTHER = {"ownerReferences": [{"kind": "KojiWeb", "name": "web", "uid": "else"}]}
+
+
+class Cluster(Namespace):
+    """A namespace with all that a hub's site gives."""
+
+    openshift = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.secret("postgres", POSTGRES)
+
+    def add(self, kind: str, name: str, data: dict[str, str] | None = None, **more: Any) -> None:
+        """Put an object there."""
+        metadata = {"name": name, "namespace": NAMESPACE, "uid": name, **more.pop("metadata", {})}
+        self.there[kind, name] = {"kind": kind, "metadata": metadata, "data": data, **more}
+
+    def events(self, namespace: str, uid: str) -> list[dict[str, Any]]:
+        return []
+
+    def serves(self, kind: str) -> bool:
+        return kind != OPENSHIFT or self.openshift
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    """A site whose hub has its certificates."""
+    one = Cluster()
+    HubRole(one).run()
+    return one
+
+
+def surveyed(cluster: Cluster, annotations: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
+    hub = resource("KojiHub", "hub", **spec)
+    hub["metadata"]["annotations"] = annotations or {}
+    return Survey(hub, cluster).run()
+
+
+def reason(cluster: Cluster, **spec: Any) -> str:
+    return str(surveyed(cluster, **spec)["problem"].get("reason"))
+
+
+def test_certificates_and_claims_come_first() -> None:
+    found = surveyed(Cluster())
+    assert found["certificates"]["make"]
+    assert len(found["claims"]["make"]) == 2
+    assert (found["problem"]["reason"], found["problem"]["progressing"]) == ("CertificatesComing", True)
+    assert found["templates"] == []
+
+
+def test_a_namespace_without_the_postgres_secret_is_told_so(cluster: Cluster) -> None:
+    cluster.delete("Secret", "postgres")
+    found = surveyed(cluster)
+    assert found["problem"]["reason"] == "MissingSecret"
+    assert "'postgres'" in found["problem"]["message"]
+    assert found["templates"] == found["remove"] == []
+    conditions = {entry["type"]: entry for entry in found["conditions"]}
+    assert (conditions["DatabaseReady"]["status"], conditions["DatabaseReady"]["reason"]) == (False, "MissingSecret")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("Deployment", "koji-hub"), ("ConfigMap", "koji-hub-config"), ("Secret", "koji-hub-secrets")]
+)
+def test_what_belongs_to_somebody_else_is_not_taken_over(cluster: Cluster, kind: str, name: str) -> None:
+    # Before anything else that is wrong.
+    cluster.delete("Secret", "postgres")
+    cluster.add(kind, name, metadata=OTHER, spec={}, status={})
+    found = surveyed(cluster)
+    assert found["problem"]["reason"] == "NameTaken"
+    assert f"{kind} '{name}'" in found["problem"]["message"]
+    assert "KojiWeb web" in found["problem"]["message"]
+    assert found["templates"] == []
+
+
+def test_the_operators_own_configmap_cannot_be_the_sites(cluster: Cluster) -> None:
+    assert reason(cluster, configmap="koji-hub-config") == "ConflictingFields"
+
+
+def test_trusted_cas_that_are_not_there_are_named(cluster: Cluster) -> None:
+    assert reason(cluster, trusted_ca_configmap="cas") == "MissingConfigMap"
+    cluster.add("ConfigMap", "cas", {"ca-bundle.crt": "nothing"})
+    assert reason(cluster, trusted_ca_configmap="cas") == "InvalidConfigMap"
+
+
+def test_more_replicas_than_a_volume_allows_are_refused(cluster: Cluster) -> None:
+    assert reason(cluster, replicas=2) == "TooManyReplicas"
+
+
+def test_a_paused_hub_is_looked_at_and_left_alone(cluster: Cluster) -> None:
+    found = surveyed(cluster, paused=True)
+    assert found["templates"] == found["remove"] == []
+    assert found["status"]["internal_url"] == "https://koji-hub.koji.svc:8443/kojihub"
+
+
+def test_a_hub_that_was_paused_before_it_was_made_does_not_seem_to_come(cluster: Cluster) -> None:
+    problem = surveyed(cluster, paused=True)["problem"]
+    assert (problem["reason"], problem["progressing"]) == ("Paused", False)
+    cluster.delete("Secret", "postgres")
+    assert reason(cluster, paused=True) == "MissingSecret"
+
+
+def test_openshift_says_itself_as_whom_pods_run(cluster: Cluster) -> None:
+    assert surveyed(cluster)["any_user"]
+    assert not surveyed(cluster, ingress_backend="openshift")["any_user"]
+    cluster.openshift = True
+    assert not surveyed(cluster, ingress_backend="none")["any_user"]
+
+
+def test_kerberos_is_warned_of(cluster: Cluster) -> None:
+    warned = surveyed(cluster, authentication={"krb": {"keytab_secret": "k"}})["warnings"]
+    assert "KerberosIgnored" in [warning["reason"] for warning in warned]
+
+
+def test_other_settings_and_other_cas_roll_the_pods(cluster: Cluster) -> None:
+    before = surveyed(cluster)["checksums"]
+    assert surveyed(cluster)["checksums"] == before
+    assert surveyed(cluster, hub_options={"LogLevel": "DEBUG"})["checksums"] != before
+    cluster.add("ConfigMap", "cas", {"ca-bundle.crt": Authority().certificate})
+    assert surveyed(cluster, trusted_ca_configmap="cas")["checksums"] != before
+    assert surveyed(cluster, sidecar=True)["checksums"] != before
+
+
+def test_the_password_is_in_the_secrets_files_only(cluster: Cluster) -> None:
+    found = surveyed(cluster)
+    assert "s3cr3t" in found["files"]["secret"]["database.conf"]
+    without = {**found, "files": {**found["files"], "secret": {}}}
+    assert "s3cr3t" not in repr(without)
+
+
+def test_the_webs_of_the_namespace_may_log_others_in(cluster: Cluster) -> None:
+    assert "ProxyDNs" not in surveyed(cluster)["files"]["config"]["hub.conf"]
+    cluster.add("KojiWeb", "koji-web", spec={"client_username": "kojiweb", "host": "koji.example"})
+    conf = surveyed(cluster)["files"]["config"]["hub.conf"]
+    assert "ProxyDNs = CN=kojiweb" in conf
+    assert "KojiWebURL = https://koji.example/koji" in conf
+
+
+def test_cert_managers_certificates_are_asked_for_before_they_are_there() -> None:
+    found = surveyed(Cluster(), cert_manager_issuer={"name": "ca"})
+    assert (found["problem"]["reason"], found["templates"]) == ("WaitingForCertManager", [REQUESTS])
+
+
+def test_what_was_found_out_before_is_not_forgotten(cluster: Cluster) -> None:
+    hub = resource("KojiHub", "hub")
+    hub["status"] = {"hub_version": "1.35.3", "schema_version": "1.35"}
+    status = Survey(hub, cluster).run()["status"]
+    assert (status["hub_version"], status["schema_version"]) == ("1.35.3", "1.35")
+
+
+def test_what_makes_the_hub_reachable_comes_with_the_first_step(cluster: Cluster) -> None:
+    found = surveyed(cluster, cleanup={"gc": {"enabled": True}})
+    assert found["problem"]["progressing"]
+    assert [template for template in found["templates"] if "koji_http" not in template] == list(stage.DATABASE)
+    assert any("service.yaml" in template for template in found["templates"])
+
+
+def test_a_hub_whose_database_is_ready_gets_its_pods_and_its_cleaning(cluster: Cluster) -> None:
+    key = surveyed(cluster)["database"]
+    owner = {"ownerReferences": [{"kind": "KojiHub", "name": "hub", "uid": "uid-KojiHub-hub"}]}
+    done = {"conditions": [{"type": "Complete", "status": "True"}]}
+    cluster.add("Job", key["job"], metadata={**owner, "labels": key["labels"]}, status=done)
+    found = surveyed(cluster, replicas=0, cleanup={"gc": {"enabled": True}})
+    assert found["templates"][-4:] == ["gc.cronjob.yaml.j2", *stage.HUB]
+    assert (found["problem"]["reason"], found["replicas"]) == ("RollingOut", 0)
