@@ -144,19 +144,21 @@ def _read_certificates(found: MessagingLook, spec: Mapping[str, Any], names: Nam
             )
         return
     where = f"{kind} '{name}' in namespace '{names.namespace}'"
-    for key in (_CA, _CERTIFICATE, _KEY):
+    # A broker that asks for a password in place of a certificate needs none of the hub.
+    client = [key for key in (_CERTIFICATE, _KEY) if given(data.get(key))]
+    for key in (_CA, *((_CERTIFICATE, _KEY) if client else ())):
         if not given(data.get(key)):
             raise Problem("MissingSecretKey", f"{where} has no key '{key}'; add it, as PEM")
         found.files[key] = data[key]
     try:
         certificates.read(data[_CA])
-        expired = certificates.read(data[_CERTIFICATE], data[_KEY]).expired
+        expired = bool(client) and certificates.read(data[_CERTIFICATE], data[_KEY]).expired
     except certificates.CertificateError as error:
         raise Problem("InvalidCertificate", f"the certificates in {where} can't be used: {error}") from error
     if expired:
         message = f"the certificate in {where} has expired: the message broker will refuse it; renew it"
         found.warnings.append({"reason": "MessagingCertificateExpired", "message": message})
-    if kind == "ConfigMap":
+    if kind == "ConfigMap" and client:
         message = f"{where} holds a private key, which should be in a Secret: make a Secret of that name instead"
         found.warnings.append({"reason": "KeyInConfigMap", "message": message})
 

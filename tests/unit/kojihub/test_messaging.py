@@ -109,6 +109,14 @@ def test_a_key_that_is_missing_is_named(key: str) -> None:
     assert (reason, f"no key '{key}'" in message) == ("MissingSecretKey", True)
 
 
+def test_a_ca_alone_is_enough_for_a_broker_that_asks_for_a_password() -> None:
+    objects, ca = Objects(), {"ca_cert.pem": pem()["ca_cert.pem"]}
+    objects.add("ConfigMap", "msg", ca)
+    found = looked(objects, fedora_messaging_url=URL, messaging_cert_cm="msg")
+    assert (found.files, found.warnings) == (ca, [])
+    assert found.settings()["tls"] == {"ca_cert": "/etc/fedora-messaging/ca_cert.pem", "certfile": "", "keyfile": ""}
+
+
 def test_certificates_that_can_not_be_used_are_named() -> None:
     objects = Objects()
     objects.add("Secret", "msg", {**pem(), "ca_cert.pem": "my_ca_cert_content"})
