@@ -44,6 +44,14 @@ def differs(manifest: Mapping[str, Any], there: Mapping[str, Any] | None) -> Dif
     return Difference(where, foreign=_has_more(manifest, there))
 
 
+def owned(manifest: Mapping[str, Any], there: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The manifest with the owners of the object: apply would take away those that it once wrote itself."""
+    owners = there["metadata"].get("ownerReferences") if there else None
+    if not owners or "ownerReferences" in manifest["metadata"]:
+        return dict(manifest)
+    return {**manifest, "metadata": {**manifest["metadata"], "ownerReferences": owners}}
+
+
 def annotated(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The manifest as it is after apply, for writing it in another way."""
     metadata = manifest["metadata"]
@@ -62,8 +70,12 @@ def _has_more(wanted: Any, there: Any) -> bool:
 
 
 def _plain(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """A manifest without what makes no difference: kubernetes.core adds empty annotations."""
-    metadata = {key: value for key, value in manifest["metadata"].items() if value not in (None, {})}
+    """A manifest without what makes no difference: empty fields, and owners, who come by the runtime's proxy or not."""
+    metadata = {
+        key: value
+        for key, value in manifest["metadata"].items()
+        if key != "ownerReferences" and value not in (None, {})
+    }
     return {**manifest, "metadata": metadata}
 
 

@@ -45,6 +45,7 @@ RESOURCES = {
     "PodDisruptionBudget": ("apis/policy/v1", "poddisruptionbudgets"),
     "Certificate": ("apis/cert-manager.io/v1", "certificates"),
     "Route": ("apis/route.openshift.io/v1", "routes"),
+    "SecurityContextConstraints": ("apis/security.openshift.io/v1", "securitycontextconstraints"),
     **{
         kind: ("apis/apps.fedoraproject.org/v1alpha1", f"{kind.lower()}s")
         for kind in ("KojiHub", "KojiWeb", "Kojira", "KojiBuilder", "KojiUser")

@@ -72,7 +72,7 @@ where:
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fedoraproject.koji.plugins.module_utils.difference import annotated, differs
+from ansible_collections.fedoraproject.koji.plugins.module_utils.difference import annotated, differs, owned
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kube import KubeApi, KubeError
 
 if TYPE_CHECKING:
@@ -86,13 +86,14 @@ def compare(reader: Reader, manifests: list[dict[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {"changed": False, "manifests": [], "foreign": [], "where": []}
     for manifest in manifests:
         kind, metadata = manifest["kind"], manifest["metadata"]
-        found = differs(manifest, reader.get(kind, metadata["namespace"], metadata["name"]))
+        there = reader.get(kind, metadata["namespace"], metadata["name"])
+        found = differs(manifest, there)
         if not found.where:
             continue
         if found.foreign:
             result["foreign"].append(annotated(manifest))
         else:
-            result["manifests"].append(manifest)
+            result["manifests"].append(owned(manifest, there))
         result["where"].append(f"{kind} {metadata['name']} {found.where}")
     return result
 

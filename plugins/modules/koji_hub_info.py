@@ -71,6 +71,10 @@ remove:
   type: list
   elements: dict
   returned: always
+any_user:
+  description: Whether the pods may say as which user they run.
+  type: bool
+  returned: always
 environment:
   description: Variables of the pods.
   type: list

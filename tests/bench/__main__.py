@@ -262,7 +262,7 @@ class Bench:
             asked = kojihub.restart(where, spec)
             for problem in asked.lost[:10]:
                 say(f"lost in a rolling restart: {problem}")
-            self.figures.add("hub.restart.requests", "requests", [asked.done])
+            self.figures.add("hub.restart.requests", "requests", [asked.sent])
             self.figures.add("hub.restart.lost", "requests", [len(asked.lost)])
         with kojihub.site(self.kube, self.folder) as where:
             self._steady(kojihub.steady(where.namespace))

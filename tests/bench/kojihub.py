@@ -5,15 +5,13 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import secrets
-import ssl
-import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from tests.bench import setting
+from tests.e2e.kojihub.load import Load
 from tests.e2e.kojihub.site import Site, kojihub, prepare
 from tests.e2e.kube import condition
 
@@ -21,19 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.e2e.hub import Hub
     from tests.e2e.kube import Json, Kube
 
 POLL = 0.1  # seconds
 TIMEOUT = 180.0  # seconds
-CLIENTS = 4  # threads that ask, one request after the other
 SETTLE = 5.0  # seconds of requests before a restart and after it
 NAME = "hub"
 INSTANCE = f"app.kubernetes.io/instance={NAME}"
 # What the operator makes and a person would write; its pods are the same wherever that is applied.
 PLAIN = ("ServiceAccount", "ConfigMap", "Secret", "Service", "Job", "Deployment")
 STAGES = {"certificates": "CertificatesValid", "database": "DatabaseReady", "start": "Ready"}
-CALL = b"<?xml version='1.0'?><methodCall><methodName>getAPIVersion</methodName><params/></methodCall>"
 
 
 @contextlib.contextmanager
@@ -156,57 +151,11 @@ def corrections(where: Site) -> dict[str, float]:
     return found
 
 
-class Requests:
-    """Clients that ask a hub one thing after the other, each time on a new connection, and never try twice."""
-
-    def __init__(self, hub: Hub) -> None:
-        self.done = 0
-        self.lost: list[str] = []
-        self._url = hub.url.removeprefix("https://")
-        self._context = ssl.create_default_context(cafile=str(hub.ca))
-        self._stop = threading.Event()
-        self._turn = threading.Lock()
-        self._threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(CLIENTS)]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _ask(self) -> None:
-        while not self._stop.is_set():
-            problem = self._one()
-            with self._turn:
-                self.done += 1
-                if problem:
-                    self.lost.append(problem)
-            time.sleep(0.02)
-
-    def _one(self) -> str:
-        """One request. -> what was wrong with it"""
-        address, _, path = self._url.partition("/")
-        connection = http.client.HTTPSConnection(address, timeout=30, context=self._context)
-        try:
-            connection.request("POST", f"/{path}", CALL, {"Content-Type": "text/xml"})
-            answer = connection.getresponse()
-            body = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            return f"{type(error).__name__}: {error}"
-        finally:
-            connection.close()
-        return "" if answer.status == 200 and b"<int>1</int>" in body else f"{answer.status}: {body[:200]!r}"
-
-
-def restart(where: Site, spec: dict[str, Any]) -> Requests:
+def restart(where: Site, spec: dict[str, Any]) -> Load:
     """Ask all through a rolling restart of a ready hub."""
     hub = where.hub(NAME)
     before = {pod["metadata"]["uid"] for pod in where.pods(NAME)}
-    with Requests(hub) as asked:
+    with Load(hub) as asked:
         time.sleep(SETTLE)
         where.ready(NAME, TIMEOUT, **spec, env=[{"name": "RESTARTED", "value": "yes"}])
         wait(lambda: not before & {pod["metadata"]["uid"] for pod in where.pods(NAME)}, "the old pods are gone")

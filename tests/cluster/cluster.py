@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 READY_TIMEOUT = 60  # seconds for one component to answer; far more than a loaded machine of two cores takes
+IMAGE_TRIES = 3
 RESTARTED_LAST = ("controller-manager", "scheduler", "kubelet", "proxy", "coredns")  # end when the API doesn't answer
 
 
@@ -329,9 +330,19 @@ class Cluster:
 
     def import_images(self, names: Sequence[str] | None = None) -> list[str]:
         """Build what isn't built and give the cluster what it lacks; the references that were imported."""
-        built = image_builder.build(names)
-        with locked(self.places.lock, f"cluster {self.name} is being changed"):
-            return image_builder.load(self.places, built)
+        for _ in range(IMAGE_TRIES):
+            built = image_builder.build(names)
+            try:
+                with locked(self.places.lock, f"cluster {self.name} is being changed"):
+                    return image_builder.load(self.places, built)
+            except FileNotFoundError as error:
+                # Another checkout has built an image of that name since, and with it deleted the blobs of ours.
+                if not Path(error.filename).is_relative_to(image_builder.store()):
+                    raise
+        raise ClusterError(
+            f"cluster {self.name}: another checkout keeps building its own images into {image_builder.store()}; "
+            "give this one a cache of its own with KOJI_OPERATOR_CACHE"
+        )
 
     @contextmanager
     def running(self) -> Iterator[Cluster]:

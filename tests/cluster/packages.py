@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""Debian packages that the cluster and its images need on this machine."""
+"""Debian packages that the cluster, its images and tests with servers need on this machine."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ CLUSTER = (
     "buildah", "busybox-static", "conntrack", "containerd", "containernetworking-plugins", "etcd-server", "iproute2",
     "iptables", "kmod", "mount", "nftables", "procps", "runc", "util-linux",
 )  # fmt: skip
+# Tests with servers on loopback. apache2-bin has no service that would start.
+LOOPBACK = ("apache2-bin", "libapache2-mod-wsgi-py3", "postgresql", "python3-psycopg2")
 IMAGES = ("buildah", "busybox-static", "ca-certificates", "debootstrap")
 
 

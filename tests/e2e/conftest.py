@@ -33,7 +33,9 @@ SHARDS = {
         *("/conformance/", "/test_cluster.py", "/test_local.py", "/test_crds.py"),
         *("/faults/test_hub.py", "/faults/test_limits.py", "/faults/test_nodes.py"),
     ),
+    "2": ("/kojihub/test_start.py", "/kojihub/test_messaging.py", "/kojihub/test_cleanup.py", "/kojihub/test_pod.py"),
     "3": ("/faults/",),
+    "4": ("/kojihub/",),
 }
 
 

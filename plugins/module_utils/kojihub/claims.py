@@ -56,6 +56,9 @@ def look(spec: Mapping[str, Any], names: Names, reader: Reader) -> ClaimsLook:
                 f"replicas is {spec['replicas']}, but claim '{name}' ({', '.join(modes)}) can be mounted on one node "
                 f"only; set replicas to 1, or use a claim with {MANY_NODES} ({key}_pvc_access_modes of a new one)",
             )
+    if found.problem is not None:
+        # Their modes or sizes are about to be changed, and a claim that is made keeps them.
+        found.make = []
     return found
 
 

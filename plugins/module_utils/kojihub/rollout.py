@@ -73,7 +73,16 @@ def look(names: Names, reader: PodReader) -> RolloutLook:
         return found
     progress = f"{status.get('updatedReplicas', 0)} of {wanted} pods are up to date, {found.available} serve"
     found.problem = _trouble(status, pods, reader, names.namespace) or Problem("RollingOut", progress, progressing=True)
+    if found.problem.reason == "NotServing":
+        # It served before, or had its time to.
+        found.problem.progressing = _is_rolling(status)
     return found
+
+
+def _is_rolling(status: Mapping[str, Any]) -> bool:
+    """Whether pods of a new kind are on their way, for less than the Deployment's deadline."""
+    said = next((entry for entry in status.get("conditions") or [] if entry["type"] == "Progressing"), None)
+    return said is None or (said["status"] == "True" and said.get("reason") != "NewReplicaSetAvailable")
 
 
 def _trouble(
@@ -153,8 +162,8 @@ def _by_events(pod: Mapping[str, Any], reader: PodReader, namespace: str) -> Pro
     for event in reversed(events):
         if event.get("reason") in _EVENTS and not started:
             return Problem(event["reason"], f"pod '{name}' can't start: {event.get('message', '')}")
-        if event.get("reason") == _UNHEALTHY and started:
-            # It may be starting, or its database may come back.
+        # The start-up probe's are of a pod that is starting.
+        if event.get("reason") == _UNHEALTHY and started and str(event.get("message")).startswith("Readiness"):
             return Problem("NotServing", f"pod '{name}' does not serve: {event.get('message', '')}", progressing=True)
     return None
 

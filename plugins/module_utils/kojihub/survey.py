@@ -38,6 +38,7 @@ CONFIG_CHECKSUM = f"{GROUP}/config"
 CA_BUNDLE = "ca-bundle.crt"
 # A rotation of the CA goes on by itself, step by step, while the hub is ready.
 ROTATION_PERIOD = "20s"
+OPENSHIFT = "SecurityContextConstraints"
 REQUESTS = "certificates.certificate.yaml.j2"
 
 T = TypeVar("T")
@@ -85,6 +86,7 @@ class Survey:
             "templates": found.stage.templates,
             "replicas": found.stage.replicas,
             "remove": self._remove(found),
+            "any_user": self._any_user(),
             "environment": environment(self._spec, [found.postgres.host if found.postgres else ""]),
             "checksums": self._checksums(found),
             "status": self._status(found),
@@ -181,16 +183,34 @@ class Survey:
             found.stage.templates[:0] = [*requests, *found.exposure.templates, *cleaning]
         if self._spec.get("paused"):
             found.stage.templates = []
+            problem = found.stage.problem
+            if (
+                problem is not None
+                and problem.progressing
+                and not (found.rollout.exists and problem is found.rollout.problem)
+            ):
+                why = f"spec.paused is true, and the hub does not serve yet: {problem.message}; set it to false"
+                found.stage.problem = Problem("Paused", why)
 
     def _warnings(self, found: Found) -> list[dict[str, str]]:
         looks = (found.claims, found.certificates, found.cleanup, found.exposure, found.files)
-        return [warning for look in looks if look is not None for warning in look.warnings]
+        warnings = [warning for look in looks if look is not None for warning in look.warnings]
+        if (self._spec.get("authentication") or {}).get("krb"):
+            message = (
+                "authentication.krb has no effect yet, but for admin_principal: logins are by certificates; remove it"
+            )
+            warnings.append({"reason": "KerberosIgnored", "message": message})
+        return warnings
 
     def _remove(self, found: Found) -> list[dict[str, Any]]:
         if self._problems or self._spec.get("paused"):
             return []
         looks = (found.exposure, found.database, found.cleanup, found.certificates)
         return [item for look in looks if look is not None for item in look.remove]
+
+    def _any_user(self) -> bool:
+        """Whether pods may say as whom they run; OpenShift says it itself."""
+        return self._spec.get("ingress_backend") != "openshift" and not self._reader.serves(OPENSHIFT)
 
     def _checksums(self, found: Found) -> dict[str, str]:
         """Annotations of the pods: another value rolls them."""

@@ -120,7 +120,7 @@ class Builder:
         try:
             tick = self._tick(resource, now, leaving=leaving)
         except (HubError, *HUB_ERRORS) as error:
-            tick = self._failed(error, now)
+            tick = self._failed(error)
         except ClusterError:
             self.leftovers.unsure = True
             raise
@@ -136,7 +136,7 @@ class Builder:
     def _pods_left(self) -> int:
         return sum(pod.alive for pod in self.cluster.pods(self.settings.name))
 
-    def _failed(self, error: BaseException, now: float) -> Tick:
+    def _failed(self, error: BaseException) -> Tick:
         self.leftovers.unsure = True
         if isinstance(error, (koji.SequenceError, koji.RetryError)) and self.hub is not None:
             # An answer was lost on the way. What the call did shows in the next tick.
@@ -145,7 +145,8 @@ class Builder:
         self.connection.disconnect()
         # A session that was closed is replaced at once; a hub that is down is given time.
         gone = isinstance(error, koji.AuthError) and not isinstance(error, koji.AuthLockError) and self._failures == 0
-        self._retry_at = now + (0.0 if gone else RETRY[min(self._failures, len(RETRY) - 1)])
+        # From now on, not from the tick's start: a call that is given up has taken 20 s.
+        self._retry_at = self.around.clock() + (0.0 if gone else RETRY[min(self._failures, len(RETRY) - 1)])
         self._failures += 1
         self._error = None if gone else self.connection.explained(error)
         return Tick(error=self._error, pods_left=self._pods_left())

@@ -149,7 +149,8 @@ class Namespaces:
 
     def _list(self, resource: Any, namespace: str | None, **options: Any) -> list[Mapping[str, Any]]:
         answer = resource.get(namespace=namespace, serialize=False, _request_timeout=TIMEOUT, **options)
-        items: list[Mapping[str, Any]] = json.loads(answer.data)["items"]
+        # An empty list of metadata alone comes as null.
+        items: list[Mapping[str, Any]] = json.loads(answer.data)["items"] or []
         return items
 
 

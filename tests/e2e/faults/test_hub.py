@@ -85,8 +85,9 @@ def test_something_else_answers(world: World) -> None:
 def test_the_hub_hangs(world: World) -> None:
     task = world.task(2)
     world.running(task)
-    # Longer than the scheduler waits for an answer (20 s), the runner waits for its own.
-    world.inject(kind="slow", seconds=24, method="host.updateHost", user=world.name, times=1)
+    # Longer than the scheduler waits for an answer (20 s), the runner waits for its own. Twice: between the two, people
+    # have twenty seconds to see it.
+    world.inject(kind="slow", seconds=24, method="host.updateHost", user=world.name, times=2)
     world.scheduling("False", "HubUnreachable")
     world.event("HubUnreachable", "in time")
     world.clear()

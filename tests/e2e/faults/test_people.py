@@ -22,7 +22,8 @@ TWICE = ["FREE", "ASSIGNED", "OPEN", *ONCE]
 
 @pytest.mark.fault("task-cancelled")
 def test_a_task_is_cancelled_with_its_children(world: World) -> None:
-    parent = world.task(0, "waittest", 2, 60)
+    # They would take an hour: what ends them is the cancel.
+    parent = world.task(0, "waittest", 2, 3600)
     world.kube.wait_for(lambda: len(world.session.getTaskChildren(parent)) == 3, SOON, "it has all its children")
     children = [task["id"] for task in world.session.getTaskChildren(parent) if task["label"] != "bad"]
     for child in children:

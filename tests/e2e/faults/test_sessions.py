@@ -5,17 +5,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from .world import SOON
+from tests.devhub.certificates import Authority
+from tests.devhub.deploy import client_secret
+
+from .conftest import SITE
+from .world import READY, SOON
 
 if TYPE_CHECKING:
     from .world import World
 
 ONCE = ["FREE", "ASSIGNED", "OPEN", "CLOSED"]
 TWICE = ["FREE", "ASSIGNED", "OPEN", *ONCE]
+GIVEN = "given-cert"  # a Secret
 
 
 def secret_name(world: World, what: str) -> str:
@@ -105,22 +111,32 @@ def test_the_sessions_secret_is_deleted(world: World) -> None:
 
 @pytest.mark.fault("certificate-replaced")
 def test_the_certificate_is_replaced(world: World) -> None:
-    master = world.master()
-    name = secret_name(world, "client-cert")
-    before = world.kube.secret(world.namespace, name)["tls.crt"]
-    task = world.task(3)
-    world.running(task)
-    other = world.hub.deployed.user_secret(name, world.name)["data"]
-    world.kube.patch("Secret", name, world.namespace, {"data": other})
-    world.ended(task)
-    assert world.master() == master
-    # The next login uses what is there then: this one, or the operator's own again, whose Secret it is.
+    """A site's own, which the operator uses as it is: first by one that the hub rejects, then by a new one."""
+    name, channel = "certified", "createrepo"
+    own = replace(world, name=name, spec={"configmap": SITE, "client_cert_secret": GIVEN, "channels": [channel]})
+    world.kube.apply(world.hub.deployed.user_secret(GIVEN, name))
+    own.apply()
+    own.ready()
+    own.scheduling()
+    master = own.master()
+    task = own.task(3, channel=channel)
+    own.running(task)
+    foreign = client_secret(GIVEN, world.namespace, Authority("somebody else's CA"), name)
+    world.kube.patch("Secret", GIVEN, world.namespace, {"data": foreign["data"]})
+    own.ended(task)
+    assert own.master() == master
     world.session.logout(master)
-    later = world.task(1)
-    world.ended(later)
+    said = own.scheduling("False", "CertificateRejected")
+    assert GIVEN in said["message"]
+    renewed = world.hub.deployed.user_secret(GIVEN, name)
+    world.kube.patch("Secret", GIVEN, world.namespace, {"data": renewed["data"]})
+    own.scheduling()
+    later = own.task(1, channel=channel)
+    own.ended(later)
+    assert own.master() != master
+    world.kube.delete("KojiBuilder", name, world.namespace, timeout=READY)
     world.settled(closed=[task, later])
     assert world.ledger.history(task) == ONCE
-    assert world.kube.secret(world.namespace, name)["tls.crt"] != before
 
 
 @pytest.mark.fault("user-disabled")

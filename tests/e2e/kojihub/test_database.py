@@ -202,13 +202,18 @@ def _active(job: Json) -> bool:
 
 
 def test_an_upgrade_stops_the_hub_dumps_the_database_and_starts_the_new_hub(own_site: Site) -> None:
-    backup: dict[str, Any] = {"backup_before_upgrade": {"enabled": True, "pvc_size": "64Mi"}}
-    hub = own_site.ready(image=OLDER_IMAGE, **backup)
+    dump = {"enabled": True, "pvc_name": "dumps", "pvc_size": "64Mi"}
+    spec: dict[str, Any] = {"backup_before_upgrade": dump, "admin_username": "releng"}
+    hub = own_site.ready(image=OLDER_IMAGE, **spec)
+    assert "releng" in hub.cli("moshimoshi")
+    claim = own_site.kube.get("PersistentVolumeClaim", "dumps", own_site.namespace)
+    assert claim is not None
+    assert claim["spec"]["resources"]["requests"]["storage"] == "64Mi"
     assert own_site.get()["status"]["schema_version"] == "1.34"
     assert own_site.psql("SELECT to_regclass('repo_queue')") == ""
     hub.session().createUser("before-the-upgrade")
     with Watcher(own_site) as watcher:
-        own_site.apply(image=IMAGE, **backup)
+        own_site.apply(image=IMAGE, **spec)
         own_site.told(lambda item: item["status"].get("schema_version") == "1.35", "the schema", seconds=UPGRADE)
         own_site.wait(seconds=UPGRADE)
     assert not watcher.errors, watcher.errors
@@ -226,7 +231,7 @@ def test_an_upgrade_stops_the_hub_dumps_the_database_and_starts_the_new_hub(own_
     assert all(job["metadata"]["name"] in done for done in new)
     assert hub.session().getUser("before-the-upgrade")
     assert "1.35" in own_site.get()["status"]["hub_version"]
-    dumped = in_claim(own_site, "koji-hub-backup-pvc", "ls /claim; gunzip -c /claim/koji-1.34-*.sql.gz")
+    dumped = in_claim(own_site, "dumps", "ls /claim; gunzip -c /claim/koji-1.34-*.sql.gz")
     assert "before-the-upgrade" in dumped
     assert 'COPY "users"' in dumped
     assert ".part" not in dumped

@@ -12,7 +12,7 @@ import pytest
 
 from tests.devhub.certificates import Authority
 from tests.devhub.manifests import config_map
-from tests.e2e.resources import SOON
+from tests.e2e.kube import condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +73,7 @@ class Scene:
     hub: Hub
     pod: Json
     inside: Json
-    waited: str
+    waiting: Json
 
     @property
     def container(self) -> Json:
@@ -144,20 +144,21 @@ def scene(kube: Kube, site: Site, node: str) -> Iterator[Scene]:
     kube.apply(config_map("site-ca", site.namespace, {"ca-bundle.crt": authority}))
     try:
         site.apply(**told(suffix))
-        waited = site.message(seconds=SOON)
+        waiting = site.told(lambda item: "node(s)" in condition(item, "Ready").get("message", ""), "no node takes it")
         kube.patch("Node", node, None, {"metadata": {"labels": {POOL: "hubs", ZONE: "a"}}})
         site.wait()
         [pod] = [pod for pod in site.pods() if not pod["metadata"].get("deletionTimestamp")]
         hosts = ["koji-hub", "koji-hub.x.svc", "a.svc.cluster.local", "localhost", "files.example.org", "example.org"]
         inside = json.loads(site.in_pod("python3", "-c", LOOK, json.dumps(hosts)))
-        yield Scene(site, site.hub(), pod, inside, waited)
+        yield Scene(site, site.hub(), pod, inside, condition(waiting, "Ready"))
     finally:
         kube.delete("PriorityClass", f"hub-{suffix}", api_version="scheduling.k8s.io/v1")
 
 
 def test_a_pod_that_no_node_takes_is_told(scene: Scene) -> None:
-    """Before the node had its labels."""
-    assert "node(s)" in scene.waited
+    """Before the node had its labels, and the first pod is that of the Job on the database."""
+    assert (scene.waiting["status"], scene.waiting["reason"]) == ("False", "Unschedulable")
+    assert "didn't match Pod's node affinity/selector" in scene.waiting["message"]
 
 
 def test_a_pod_goes_where_the_resource_sends_it(scene: Scene) -> None:
@@ -258,6 +259,6 @@ def test_the_resource_s_changes_reach_the_pod_and_what_is_unset_goes(scene: Scen
     [container] = pod["spec"]["containers"]
     assert container["name"] == "hub", "no sidecar unless asked for"
     assert container["resources"]["limits"] == {"memory": "384Mi"}
-    assert not {"SITE", "HTTP_PROXY", "SSL_CERT_FILE"} & {entry["name"] for entry in container["env"]}
+    assert not {"SITE", "HTTP_PROXY", "SSL_CERT_FILE"} & {entry["name"] for entry in container.get("env") or []}
     assert "imagePullSecrets" not in pod["spec"]
     assert "site" not in {volume["name"] for volume in pod["spec"]["volumes"]}

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cluster import debian, image_builder, packages, wheels
-from tests.cluster.paths import CHECKOUT, ClusterError
+from tests.cluster import Cluster, debian, image_builder, packages, wheels
+from tests.cluster.paths import CHECKOUT, ClusterError, Places
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +54,28 @@ def test_an_unknown_image_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("KOJI_OPERATOR_CACHE", str(tmp_path))
     with pytest.raises(ClusterError, match="nginx"):
         image_builder.build(["nginx"])
+
+
+def test_images_that_another_checkout_replaced_are_built_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOJI_OPERATOR_CACHE", str(tmp_path))
+    monkeypatch.setattr(image_builder, "build", lambda names: {})
+    gone = FileNotFoundError(2, "No such file", str(image_builder.store() / "oci/blobs/sha256/0"))
+    answers: list[Any] = [gone, ["localhost/devhub:dev"], gone, gone, gone, FileNotFoundError(2, "No such file", "ctr")]
+
+    def load(places: Places, built: dict[str, Any]) -> list[str]:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        loaded: list[str] = answer
+        return loaded
+
+    monkeypatch.setattr(image_builder, "load", load)
+    cluster = Cluster(places=Places("images", tmp_path))
+    assert cluster.import_images() == ["localhost/devhub:dev"]
+    with pytest.raises(ClusterError, match="KOJI_OPERATOR_CACHE"):
+        cluster.import_images()
+    with pytest.raises(FileNotFoundError):
+        cluster.import_images()
 
 
 def put(layout: Path, data: bytes, media_type: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 """The same hub behind real Apache, TLS and PostgreSQL: what memory and an in-process call can't show."""
 
 import http.client
-import shutil
 import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,14 +19,9 @@ from tests.devhub.loopback import Loopback, loopback
 
 from .answers import result
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("apache2") or not list(Path("/usr/lib/postgresql").glob("*/bin/postgres")),
-    reason="needs Debian's apache2, libapache2-mod-wsgi-py3, python3-psycopg2 and postgresql",
-)
-
 
 @pytest.fixture(scope="module")
-def hub() -> Iterator[Loopback]:
+def hub(debian_servers: None) -> Iterator[Loopback]:
     """A running hub."""
     with loopback() as running:
         yield running

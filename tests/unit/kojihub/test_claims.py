@@ -113,6 +113,11 @@ def test_a_volume_for_one_node_allows_one_replica(modes: str, single: bool) -> N
     assert not looked(Objects(), replicas=2, **RWX).single_node
 
 
+def test_claims_that_could_not_be_used_are_not_made() -> None:
+    assert looked(Objects(), replicas=2).make == []
+    assert looked(Objects(), replicas=2, httpd_pvc_access_modes=["ReadWriteMany"]).make == []
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [("1Gi", 2**30), ("1024Mi", 2**30), ("500m", "0.5"), (2, 2), ("1e3", 1000), ("1.5k", 1500), ("0", 0)],

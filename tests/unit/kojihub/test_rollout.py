@@ -153,5 +153,13 @@ def test_a_pod_that_runs_and_does_not_serve_says_why(cluster: Cluster) -> None:
     ]
     assert (problem(cluster).reason, problem(cluster).progressing) == ("NotServing", True)
     assert "database is down" in problem(cluster).message
+    for reason, status in (("NewReplicaSetAvailable", "True"), ("ProgressDeadlineExceeded", "False")):
+        said = {"type": "Progressing", "reason": reason, "status": status}
+        cluster.deployment({**BEHIND, "conditions": [said]})
+        assert not problem(cluster).progressing
+    cluster.deployment({**BEHIND, "conditions": [{**said, "reason": "ReplicaSetUpdated", "status": "True"}]})
+    assert problem(cluster).progressing
+    cluster.notes.append({"reason": "Unhealthy", "message": "Startup probe failed: refused", "lastTimestamp": "2027"})
+    assert "database is down" in problem(cluster).message
     cluster.pod(containerStatuses=[{**RUNNING, "ready": True}])
     assert problem(cluster).reason == "RollingOut"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import stage
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.survey import REQUESTS, Survey
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.survey import OPENSHIFT, REQUESTS, Survey
 
 from tests.unit.resources.cluster import NAMESPACE, Authority, resource
 
@@ -26,6 +26,8 @@ OTHER = {"ownerReferences": [{"kind": "KojiWeb", "name": "web", "uid": "else"}]}
 class Cluster(Namespace):
     """A namespace with all that a hub's site gives."""
 
+    openshift = False
+
     def __init__(self) -> None:
         super().__init__()
         self.secret("postgres", POSTGRES)
@@ -39,7 +41,7 @@ class Cluster(Namespace):
         return []
 
     def serves(self, kind: str) -> bool:
-        return True
+        return kind != OPENSHIFT or self.openshift
 
 
 @pytest.fixture
@@ -110,6 +112,25 @@ def test_a_paused_hub_is_looked_at_and_left_alone(cluster: Cluster) -> None:
     found = surveyed(cluster, paused=True)
     assert found["templates"] == found["remove"] == []
     assert found["status"]["internal_url"] == "https://koji-hub.koji.svc:8443/kojihub"
+
+
+def test_a_hub_that_was_paused_before_it_was_made_does_not_seem_to_come(cluster: Cluster) -> None:
+    problem = surveyed(cluster, paused=True)["problem"]
+    assert (problem["reason"], problem["progressing"]) == ("Paused", False)
+    cluster.delete("Secret", "postgres")
+    assert reason(cluster, paused=True) == "MissingSecret"
+
+
+def test_openshift_says_itself_as_whom_pods_run(cluster: Cluster) -> None:
+    assert surveyed(cluster)["any_user"]
+    assert not surveyed(cluster, ingress_backend="openshift")["any_user"]
+    cluster.openshift = True
+    assert not surveyed(cluster, ingress_backend="none")["any_user"]
+
+
+def test_kerberos_is_warned_of(cluster: Cluster) -> None:
+    warned = surveyed(cluster, authentication={"krb": {"keytab_secret": "k"}})["warnings"]
+    assert "KerberosIgnored" in [warning["reason"] for warning in warned]
 
 
 def test_other_settings_and_other_cas_roll_the_pods(cluster: Cluster) -> None:

@@ -109,3 +109,16 @@ def test_only_what_differs_is_returned_and_what_others_added_apart() -> None:
     [foreign] = result["foreign"]
     assert json.loads(foreign["metadata"]["annotations"][LAST_APPLIED]) == manifests[2]
     assert result["where"] == ["Deployment absent absent", "Deployment foreign .spec.containers"]
+
+
+def test_an_object_that_a_run_without_the_operator_made_keeps_its_owner() -> None:
+    owners = [{"kind": "KojiHub", "name": "hub", "uid": "1"}]
+    local = {**WANTED, "metadata": {**WANTED["metadata"], "ownerReferences": owners}}
+    there = copy.deepcopy(annotated(local))
+    assert differs(WANTED, there).where == ""
+    assert differs(local, applied() | {"metadata": {**applied()["metadata"], "ownerReferences": owners}}).where == ""
+    objects = Objects()
+    there["spec"]["replicas"] = 5
+    objects.there["Deployment", "koji-hub"] = there
+    [manifest] = compare(objects, [WANTED])["manifests"]
+    assert manifest["metadata"]["ownerReferences"] == owners

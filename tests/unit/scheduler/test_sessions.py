@@ -117,6 +117,17 @@ def test_a_hub_that_is_down_is_said_so_and_found_again() -> None:
     assert world.close(name)
 
 
+def test_a_hub_that_hangs_has_its_time_from_when_the_call_was_given_up() -> None:
+    world = World()
+    world.ticks(2)
+    world.storage.down = True
+    world.fuse.left, world.fuse.instead = 0, lambda: world.clock.tick(20)
+    assert world.tick().error is not None
+    world.storage.down = False
+    assert world.builder.tick().error is not None
+    assert world.tick().error is None
+
+
 def test_a_lost_answer_is_no_lost_task() -> None:
     world = World()
     world.tick()

@@ -147,3 +147,11 @@ def test_the_namespaces_of_the_operator_are_looked_at(
     others = Namespaces(dynamic, "mine", lambda: NOW).look()
     assert sorted(set(asked), key=str) == sorted(scopes, key=str)
     assert others == Others(1, 0, {"silent": 100.0})
+
+
+def test_nobody_waits_where_the_api_server_lists_nothing() -> None:
+    # As it writes an empty list of metadata: no list at all.
+    answer = mock.Mock(data=json.dumps({"kind": "PartialObjectMetadataList", "items": None}))
+    dynamic = mock.Mock()
+    dynamic.resources.get.return_value.get.return_value = answer
+    assert Namespaces(dynamic, "mine", lambda: NOW).look() == Others()

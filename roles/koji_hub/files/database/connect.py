@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # Seconds. A database that is started together with the hub may need a moment.
 PATIENCE = 20
 CONNECT_TIMEOUT = 5
+# A server that vanishes in the middle is noticed after a minute, not after the kernel's two hours.
+ALIVE = "keepalives_idle=30 keepalives_interval=10 keepalives_count=3 application_name=koji-operator"
 
 # What libpq or the server say, and what that is. The first that fits counts.
 CAUSES = (
@@ -79,12 +81,7 @@ def connect(patience: float) -> Connection:
     end = time.monotonic() + patience
     while True:
         try:
-            return psycopg2.connect(
-                "",
-                connect_timeout=CONNECT_TIMEOUT,
-                application_name="koji-operator",
-                options="-c client_min_messages=warning",
-            )
+            return psycopg2.connect(ALIVE, connect_timeout=CONNECT_TIMEOUT)
         except psycopg2.OperationalError as error:
             refused = explain(str(error))
         if refused.reason not in PASSING or time.monotonic() >= end:
