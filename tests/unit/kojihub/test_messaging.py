@@ -70,10 +70,13 @@ def test_a_secret_that_is_missing_or_wrong_is_named() -> None:
     objects = Objects()
     field = {"fedora_messaging_secret": "broker"}
     reason, message = problem(objects, **field)
-    assert (reason, "'broker' does not exist" in message) == ("MissingSecret", True)
+    assert (reason, "Secret 'broker' in namespace 'koji' does not exist" in message) == ("MissingSecret", True)
     objects.add("Secret", "broker", {"uri": "x"})
     reason, message = problem(objects, **field)
     assert (reason, "has no key 'url'" in message) == ("MissingSecretKey", True)
+    objects.there["Secret", "broker"]["data"] = {"url": "/w=="}
+    reason, message = problem(objects, **field)
+    assert (reason, "key 'url' is not text" in message) == ("InvalidSecret", True)
     objects.add("Secret", "broker", {"url": "https://hidden"})
     reason, message = problem(objects, **field)
     assert (reason, "hidden" in message) == ("InvalidMessagingURL", False)
