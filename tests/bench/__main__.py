@@ -244,8 +244,8 @@ class Bench:
         for _ in range(self.options.hubs):
             with kojihub.site(self.kube, self.folder) as where:
                 started.append(kojihub.start(where))
-                items = kojihub.plain(where)
-            with kojihub.site(self.kube, self.folder) as where:
+                items, password = kojihub.plain(where), kojihub.password(where)
+            with kojihub.site(self.kube, self.folder, password) as where:
                 plain.append(kojihub.start_plain(where, items))
         self.figures.add("hub.ready.operator", "s", [one.ready for one in started])
         for stage in kojihub.STAGES:

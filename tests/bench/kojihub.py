@@ -32,11 +32,11 @@ STAGES = {"certificates": "CertificatesValid", "database": "DatabaseReady", "sta
 
 
 @contextlib.contextmanager
-def site(kube: Kube, folder: Path) -> Iterator[Site]:
+def site(kube: Kube, folder: Path, password: str | None = None) -> Iterator[Site]:
     """A new namespace whose database answers."""
     name = f"bench-hub-{secrets.token_hex(2)}"
     with setting.namespace(kube, name):
-        prepare(kube, name)
+        prepare(kube, name, password)
         made = Site(kube, name, folder)
         made.database_is_up()
         yield made
@@ -109,6 +109,11 @@ def written(item: Json) -> Json:
     if spec:
         made["spec"] = spec
     return made
+
+
+def password(where: Site) -> str:
+    """That of its database, which the operator has put into what it made."""
+    return where.kube.secret(where.namespace, "postgres")["POSTGRES_PASSWORD"].decode()
 
 
 def start_plain(where: Site, items: list[Json]) -> float:

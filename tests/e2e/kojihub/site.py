@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,11 +33,14 @@ def kojihub(namespace: str, name: str = "hub", **spec: Any) -> Json:
     return resource("KojiHub", name, namespace, **{**DEFAULTS, **spec})
 
 
-def prepare(kube: Kube, namespace: str) -> None:
+def prepare(kube: Kube, namespace: str, password: str | None = None) -> None:
     """Give an empty namespace what a site provides. Nothing is waited for: the operator has to cope."""
+    given = postgres_secret(namespace)
+    if password is not None:
+        given["data"]["POSTGRES_PASSWORD"] = base64.b64encode(password.encode()).decode()
     labels = {ENFORCE: "restricted"}
     kube.patch("Namespace", namespace, None, {"metadata": {"labels": labels}})
-    kube.apply_all([postgres_secret(namespace), *database(namespace, POSTGRES_IMAGE, volume(None))])
+    kube.apply_all([given, *database(namespace, POSTGRES_IMAGE, volume(None))])
 
 
 @dataclass(frozen=True)
