@@ -183,14 +183,18 @@ class Survey:
             found.stage.templates[:0] = [*requests, *found.exposure.templates, *cleaning]
         if self._spec.get("paused"):
             found.stage.templates = []
-            problem = found.stage.problem
-            if (
-                problem is not None
-                and problem.progressing
-                and not (found.rollout.exists and problem is found.rollout.problem)
-            ):
-                why = f"spec.paused is true, and the hub does not serve yet: {problem.message}; set it to false"
-                found.stage.problem = Problem("Paused", why)
+            self._pause(found)
+
+    def _pause(self, found: Found) -> None:
+        """A hub that serves as it is waits for nothing; another one would wait for what does not come."""
+        problem, rollout_ = found.stage.problem, found.rollout
+        if problem is None or not problem.progressing or problem is (rollout_.problem if rollout_.exists else None):
+            return
+        if rollout_.settled and rollout_.available:
+            found.stage.problem = None
+            return
+        why = f"spec.paused is true, and the hub does not serve yet: {problem.message}; set it to false"
+        found.stage.problem = Problem("Paused", why)
 
     def _warnings(self, found: Found) -> list[dict[str, str]]:
         looks = (found.claims, found.certificates, found.cleanup, found.exposure, found.files)

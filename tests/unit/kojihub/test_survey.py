@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import stage
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import stage, version
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.survey import OPENSHIFT, REQUESTS, Survey
 
 from tests.unit.resources.cluster import NAMESPACE, Authority, resource
@@ -119,6 +119,19 @@ def test_a_hub_that_was_paused_before_it_was_made_does_not_seem_to_come(cluster:
     assert (problem["reason"], problem["progressing"]) == ("Paused", False)
     cluster.delete("Secret", "postgres")
     assert reason(cluster, paused=True) == "MissingSecret"
+
+
+def test_a_paused_hub_that_serves_is_ready_whatever_is_to_come(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(version, "ask", lambda url, ca: "1.35.3")
+    own = {
+        "ownerReferences": [{"kind": "KojiHub", "name": "hub", "uid": resource("KojiHub", "hub")["metadata"]["uid"]}]
+    }
+    status = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
+    cluster.add("Deployment", "koji-hub", metadata={**own, "generation": 1}, spec={"replicas": 1}, status=status)
+    assert surveyed(cluster, image="another", paused=True)["problem"] == {}
+    assert surveyed(cluster, image="another")["problem"]["progressing"]
 
 
 def test_openshift_says_itself_as_whom_pods_run(cluster: Cluster) -> None:
