@@ -110,7 +110,6 @@ class Resolver:
         self._hub: dict[str, Any] | None = None
         self._secrets: dict[str, dict[str, Any] | None] = {}
         self.found = References()
-        self.specs: dict[str, Any] = {}  # of the objects that the role writes, by kind
 
     def resolve(self) -> None:
         """Fill `found`, as far as it goes. Raises Problem at the first thing without which nothing works."""
@@ -166,8 +165,6 @@ class Resolver:
                     f"{kind} '{name}' in namespace '{self._namespace}' is needed for this {self._kind}, but it "
                     f"exists and belongs to {owner or 'nobody that the operator knows'}; rename or delete it",
                 )
-            if there is not None and "spec" in there:
-                self.specs[kind] = there["spec"]
 
     def leftover(self, objects: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
         """Those objects (kind, name) that are there and this resource's, as manifests that name them."""

@@ -79,10 +79,6 @@ problem:
     progressing:
       description: Whether it ends by itself.
       type: bool
-specs:
-  description: The C(spec) of those of O(objects) that exist and have one, by kind.
-  type: dict
-  returned: always
 leftover:
   description: Those of O(unwanted) that exist and are the resource's, as manifests that only name them.
   type: list
@@ -143,7 +139,6 @@ def gather(api: KubeApi, params: dict[str, Any]) -> dict[str, Any]:
         "changed": False,
         "references": dataclasses.asdict(resolver.found),
         "problem": problem,
-        "specs": resolver.specs,
         "leftover": resolver.leftover(params["unwanted"]),
         "kept": kept,
     }

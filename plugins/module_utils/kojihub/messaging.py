@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 import tomllib
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils import certificates
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import toml
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.secret import Secret, Secrets
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import given
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
 
@@ -109,19 +108,12 @@ def _from_secret(spec: Mapping[str, Any], names: Names, reader: Reader) -> str:
     name = given(spec.get("fedora_messaging_secret"))
     if not name:
         return ""
-    where = f"Secret '{name}' in namespace '{names.namespace}'"
-    there = reader.get("Secret", names.namespace, name)
-    if there is None:
-        raise Problem(
-            "MissingSecret",
-            f"Secret '{name}' does not exist in namespace '{names.namespace}': fedora_messaging_secret says that it "
-            f"holds the message broker's URL (key '{URL_KEY}'); create it",
-        )
-    url = given(_decoded(there).get(URL_KEY))
-    if not url:
-        raise Problem("MissingSecretKey", f"{where} has no key '{URL_KEY}'; add it: the message broker's URL")
+    secret = Secrets(reader, names.namespace).get(name)
+    if not secret.there:
+        raise secret.missing(f"the message broker's URL (key '{URL_KEY}')", "create it")
+    url = secret.require(URL_KEY, "the message broker's URL")
     if not _URL.fullmatch(url):
-        raise Problem("InvalidMessagingURL", f"{where}: key '{URL_KEY}' is no URL such as amqps://USER@HOST/VHOST")
+        raise Problem("InvalidMessagingURL", f"{secret}: key '{URL_KEY}' is no URL such as amqps://USER@HOST/VHOST")
     return url
 
 
@@ -129,44 +121,43 @@ def _read_certificates(found: MessagingLook, spec: Mapping[str, Any], names: Nam
     """PEM files of a Secret or, as the older proposal has it, a ConfigMap; by default of one that needn't exist."""
     named = given(spec.get("messaging_cert_cm"))
     name = named or DEFAULT_CERTIFICATES
-    there = reader.get("Secret", names.namespace, name)
-    data = _decoded(there) if there else None
-    kind = "Secret"
-    if data is None:
-        there, kind = reader.get("ConfigMap", names.namespace, name), "ConfigMap"
-        data = dict(there.get("data") or {}) if there else None
-    if data is None:
+    pems = _find(name, names, reader)
+    if pems is None:
         if named:
             raise Problem(
                 "MissingSecret",
                 f"neither a Secret nor a ConfigMap '{name}' exists in namespace '{names.namespace}': messaging_cert_cm "
-                f"says that it holds the message broker's CA and the hub's certificate ({_CA}, {_CERTIFICATE}, {_KEY})",
+                f"says that it holds the message broker's CA ({_CA}) and, where the broker wants one, the hub's "
+                f"certificate ({_CERTIFICATE}, {_KEY})",
             )
         return
-    where = f"{kind} '{name}' in namespace '{names.namespace}'"
-    for key in (_CA, _CERTIFICATE, _KEY):
-        if not given(data.get(key)):
-            raise Problem("MissingSecretKey", f"{where} has no key '{key}'; add it, as PEM")
-        found.files[key] = data[key]
+    # A broker that asks for a password in place of a certificate needs none of the hub.
+    client = any(pems.text(key) or key in pems.unreadable for key in (_CERTIFICATE, _KEY))
+    for key in (_CA, *((_CERTIFICATE, _KEY) if client else ())):
+        found.files[key] = f"{pems.require(key, 'PEM')}\n"
     try:
-        certificates.read(data[_CA])
-        expired = certificates.read(data[_CERTIFICATE], data[_KEY]).expired
+        certificates.read(found.files[_CA])
+        expired = client and certificates.read(found.files[_CERTIFICATE], found.files[_KEY]).expired
     except certificates.CertificateError as error:
-        raise Problem("InvalidCertificate", f"the certificates in {where} can't be used: {error}") from error
+        raise Problem("InvalidCertificate", f"the certificates in {pems} can't be used: {error}") from error
     if expired:
-        message = f"the certificate in {where} has expired: the message broker will refuse it; renew it"
+        message = f"the certificate in {pems} has expired: the message broker will refuse it; renew it"
         found.warnings.append({"reason": "MessagingCertificateExpired", "message": message})
-    if kind == "ConfigMap":
-        message = f"{where} holds a private key, which should be in a Secret: make a Secret of that name instead"
+    if client and isinstance(pems, ConfigMap):
+        message = f"{pems} holds a private key, which should be in a Secret: make a Secret of that name instead"
         found.warnings.append({"reason": "KeyInConfigMap", "message": message})
 
 
-def _decoded(secret: Mapping[str, Any]) -> dict[str, str]:
-    """Texts of a Secret, without those that are none."""
-    texts = {}
-    for key, value in (secret.get("data") or {}).items():
-        try:
-            texts[key] = base64.b64decode(value).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            continue
-    return texts
+class ConfigMap(Secret):
+    """A ConfigMap that is read as a Secret is."""
+
+    def __str__(self) -> str:
+        return f"ConfigMap '{self.name}' in namespace '{self.namespace}'"
+
+
+def _find(name: str, names: Names, reader: Reader) -> Secret | None:
+    secret = Secrets(reader, names.namespace).get(name)
+    if secret.there:
+        return secret
+    there = reader.get("ConfigMap", names.namespace, name)
+    return ConfigMap(name, names.namespace, there=True, texts=there.get("data") or {}) if there else None

@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 import xmlrpc.client
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import koji
@@ -20,10 +18,6 @@ from .apache import Apache, apache
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("apache2") or not list(Path("/usr/lib/postgresql").glob("*/bin/postgres")),
-    reason="needs Debian's apache2, libapache2-mod-wsgi-py3, python3-psycopg2 and postgresql",
-)
 SITE = {
     "hub.conf": "[policy]\npriority =\n  # für alle\n  all :: adjust +5\n",
     "httpd.conf": 'Alias /devhub/faults "/usr/share/koji-hub/kojiapp.py"\n',
@@ -32,7 +26,7 @@ CALL = xmlrpc.client.dumps((), "getAPIVersion")
 
 
 @pytest.fixture(scope="module")
-def hub() -> Iterator[Apache]:
+def hub(debian_servers: None) -> Iterator[Apache]:
     """A hub that serves TLS and plain HTTP."""
     with apache({"http_enabled": True}, SITE) as running:
         yield running

@@ -70,10 +70,13 @@ def test_a_secret_that_is_missing_or_wrong_is_named() -> None:
     objects = Objects()
     field = {"fedora_messaging_secret": "broker"}
     reason, message = problem(objects, **field)
-    assert (reason, "'broker' does not exist" in message) == ("MissingSecret", True)
+    assert (reason, "Secret 'broker' in namespace 'koji' does not exist" in message) == ("MissingSecret", True)
     objects.add("Secret", "broker", {"uri": "x"})
     reason, message = problem(objects, **field)
     assert (reason, "has no key 'url'" in message) == ("MissingSecretKey", True)
+    objects.there["Secret", "broker"]["data"] = {"url": "/w=="}
+    reason, message = problem(objects, **field)
+    assert (reason, "key 'url' is not text" in message) == ("InvalidSecret", True)
     objects.add("Secret", "broker", {"url": "https://hidden"})
     reason, message = problem(objects, **field)
     assert (reason, "hidden" in message) == ("InvalidMessagingURL", False)
@@ -107,6 +110,14 @@ def test_a_key_that_is_missing_is_named(key: str) -> None:
     objects.add("Secret", "msg", {**files, key: " "})
     reason, message = problem(objects, fedora_messaging_url=URL, messaging_cert_cm="msg")
     assert (reason, f"no key '{key}'" in message) == ("MissingSecretKey", True)
+
+
+def test_a_ca_alone_is_enough_for_a_broker_that_asks_for_a_password() -> None:
+    objects, ca = Objects(), {"ca_cert.pem": pem()["ca_cert.pem"]}
+    objects.add("ConfigMap", "msg", ca)
+    found = looked(objects, fedora_messaging_url=URL, messaging_cert_cm="msg")
+    assert (found.files, found.warnings) == (ca, [])
+    assert found.settings()["tls"] == {"ca_cert": "/etc/fedora-messaging/ca_cert.pem", "certfile": "", "keyfile": ""}
 
 
 def test_certificates_that_can_not_be_used_are_named() -> None:

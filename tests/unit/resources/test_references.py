@@ -416,20 +416,6 @@ def test_an_object_that_is_no_longer_wanted_is_told_if_it_is_ours(there: Objects
     assert told["problem"] == {}, "what isn't needed may belong to anybody"
 
 
-def test_what_the_role_wrote_before_is_told(there: Objects) -> None:
-    wanted = resource("KojiBuilder", "default")
-    ours = {"ownerReferences": [{"kind": "KojiBuilder", "name": "default", "uid": wanted["metadata"]["uid"]}]}
-    there.add("NetworkPolicy", "koji-default-tasks", metadata=ours, spec={"podSelector": {}})
-    there.add("ConfigMap", "koji-default-builder", {}, metadata=ours)
-    objects = [
-        {"kind": "ConfigMap", "name": "koji-default-builder"},
-        {"kind": "NetworkPolicy", "name": "koji-default-tasks"},
-        {"kind": "PodDisruptionBudget", "name": "koji-default-tasks"},
-    ]
-    told = gather(there, {"resource": wanted, "objects": objects, "unwanted": [], "kept": ""})  # type: ignore[arg-type]
-    assert told["specs"] == {"NetworkPolicy": {"podSelector": {}}}
-
-
 def test_what_does_nothing_is_warned_of(there: Objects) -> None:
     overrides = [{"channels": ["default"]}, {"methods": ["build"], "channels": ["default", "images", "vm"]}]
     told = found(there, resource("KojiBuilder", "default", ssl_verify=False, overrides=overrides)).warnings

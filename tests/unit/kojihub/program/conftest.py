@@ -76,7 +76,7 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
+def server(debian_servers: None) -> Iterator[Server]:
     """A PostgreSQL."""
     # In /tmp and short: a socket's path has 107 characters at most.
     folder = Path(tempfile.mkdtemp(prefix="koji-db-", dir="/tmp"))
