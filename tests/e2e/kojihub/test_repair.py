@@ -132,7 +132,6 @@ def test_what_is_not_the_operators_is_not_taken_over(kube: Kube, own_site: Site)
     kube.apply_all(theirs)
     names = [(item["kind"], item["metadata"]["name"]) for item in theirs]
     before = {name: body(good(site, *name)) for name in names}
-    before = [body(good(site, *name)) for name in names]
     said = site.refused("NameTaken")
     assert any(name in said for _, name in names)
     assert {name: body(good(site, *name)) for name in names} == before
