@@ -13,8 +13,8 @@ description:
     server-side apply.
   - Talks to the API server directly. What is created through the proxy of the operator's runtime gets the resource as
     owner, and would be deleted with it.
-  - With C(metadata.resourceVersion) in O(definition) an object that somebody has changed meanwhile is not written, and
-    the task fails.
+  - With C(metadata.resourceVersion) in O(definition) an object that somebody has changed or deleted meanwhile is not
+    written, as RV(conflict) says.
 version_added: 0.1.0
 author:
   - Contributors to the Koji operator (@fedora-infra)
@@ -66,6 +66,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+conflict:
+  description: Whether the object is not that of C(metadata.resourceVersion) any more. Look at it again.
+  type: bool
+  returned: always
 error:
   description: Why the object was not written; empty if nothing went wrong.
   type: dict
@@ -150,11 +154,13 @@ def main(make: Callable[..., AnsibleModule] = AnsibleModule) -> None:
         result = keep(KubeApi(), definition, update=module.params["update"], check_mode=module.check_mode)
     except KubeError as error:
         message = f"{definition['kind']} {metadata['name']}: {error}"
+        if metadata.get("resourceVersion") and error.status in {404, 409}:
+            module.exit_json(changed=False, conflict=True)
         # Without an answer there is nothing to say of the definition.
         if not module.params["report_errors"] or not 400 <= error.status < 500:
             module.fail_json(msg=message)
         result = {"changed": False, "error": {"reason": "Refused", "message": message}}
-    module.exit_json(**{"error": {}, **result} if module.params["report_errors"] else result)
+    module.exit_json(conflict=False, **{"error": {}, **result} if module.params["report_errors"] else result)
 
 
 if __name__ == "__main__":

@@ -141,9 +141,11 @@ def _unscheduled(pod: Mapping[str, Any], reader: Reader, namespace: str) -> Prob
             there = reader.get("PersistentVolumeClaim", namespace, claim)
             if there is None or (there.get("status") or {}).get("phase") != "Bound":
                 what = "does not exist" if there is None else "has no volume yet"
+                named = ((there or {}).get("spec") or {}).get("storageClassName")
+                kind = f" '{named}'" if named else ""
                 message = (
                     f"claim '{claim}' {what}, so pod '{name}' can't start: {condition.get('message', '')}; check its "
-                    f"storage class (kubectl describe pvc {claim})"
+                    f"storage class{kind} (kubectl describe pvc {claim})"
                 )
                 return Problem("ClaimNotBound", message)
         message = f"no node takes pod '{name}': {condition.get('message', '')}"

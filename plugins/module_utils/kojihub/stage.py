@@ -26,6 +26,11 @@ class Stage:
     problem: Problem | None = None
 
 
+def begin(database: DatabaseLook, rollout: RolloutLook, problem: Problem) -> Stage:
+    """What a new hub needs no certificates for, while these are made: its database takes as long."""
+    return Stage(list(DATABASE) if database.make and not rollout.exists else [], problem=problem)
+
+
 def decide(replicas: int, database: DatabaseLook, rollout: RolloutLook) -> Stage:
     """The next step, from how far database and pods are."""
     if database.state == "succeeded":

@@ -175,7 +175,8 @@ class Survey:
         elif found.exposure is None or found.database is None:  # cannot be: their problems are among these
             found.stage = stage.Stage(problem=Problem("Incomplete", "not all could be read", progressing=True))
         elif not found.certificates.valid:
-            found.stage = stage.Stage(problem=Problem("CertificatesComing", "certificates are made", progressing=True))
+            coming = Problem("CertificatesComing", "certificates are made", progressing=True)
+            found.stage = stage.begin(found.database, found.rollout, coming)
         else:
             found.stage = stage.decide(int(self._spec.get("replicas", 1)), found.database, found.rollout)
             serves = found.database.state == "succeeded"

@@ -91,9 +91,8 @@ class Site:
         url = status["internal_url"]
         deployed = Deployed(self.namespace, url, url.removesuffix("/kojihub") + "/devhub/faults", authority)
         hub = Hub(self.namespace, url, self.folder / f"{name}-ca.crt", self.folder / f"{name}-admin.pem", deployed)
-        hub.ca.write_bytes(self.kube.secret(self.namespace, ca)["ca.crt"])
-        hub.admin_pem.touch(0o600)
-        hub.admin_pem.write_bytes(self.kube.secret(self.namespace, status["admin_secret"])["client.pem"])
+        _write(hub.ca, self.kube.secret(self.namespace, ca)["ca.crt"])
+        _write(hub.admin_pem, self.kube.secret(self.namespace, status["admin_secret"])["client.pem"])
         return hub
 
     def pods(self, name: str = "hub") -> list[Json]:
@@ -131,6 +130,14 @@ class Site:
     def told(self, check: Callable[[Json], Any], what: str, name: str = "hub", seconds: float = SOON) -> Json:
         """Wait until something of the KojiHub is so; return it."""
         return self.kube.wait_object("KojiHub", name, self.namespace, check, seconds, what)
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Replace a file whole: a client may be reading it."""
+    draft = file.with_suffix(".new")
+    draft.touch(0o600)
+    draft.write_bytes(content)
+    draft.replace(file)
 
 
 def _of_a_job(pod: Json) -> bool:

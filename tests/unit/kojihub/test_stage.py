@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.database import DatabaseLook
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.rollout import RolloutLook
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.stage import DATABASE, HUB, Stage, decide
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.stage import (
+    DATABASE,
+    HUB,
+    Stage,
+    begin,
+    decide,
+)
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
 
 SERVES = RolloutLook(exists=True, settled=True, replicas=2, available=2, pods=2)
@@ -26,6 +32,18 @@ def test_the_job_comes_before_the_hub() -> None:
     assert (stage.templates, stage.replicas) == (list(DATABASE), 0)
     assert stage.problem is not None
     assert stage.problem.progressing
+
+
+@pytest.mark.parametrize(
+    ("rollout", "make", "templates"), [(NONE, True, DATABASE), (NONE, False, ()), (SERVES, True, ())]
+)
+def test_a_new_hub_s_database_waits_for_no_certificate(
+    rollout: RolloutLook, make: bool, templates: tuple[str, ...]
+) -> None:
+    coming = Problem("CertificatesComing", "certificates are made", progressing=True)
+    stage = begin(DatabaseLook("abc1234", "koji-hub-db-abc1234", make=make), rollout, coming)
+    assert stage.templates == list(templates)
+    assert stage.problem is coming
 
 
 def test_nothing_is_applied_while_the_job_runs() -> None:

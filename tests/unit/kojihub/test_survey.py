@@ -62,12 +62,12 @@ def reason(cluster: Cluster, **spec: Any) -> str:
     return str(surveyed(cluster, **spec)["problem"].get("reason"))
 
 
-def test_certificates_and_claims_come_first() -> None:
+def test_certificates_claims_and_the_database_come_first() -> None:
     found = surveyed(Cluster())
     assert found["certificates"]["make"]
     assert len(found["claims"]["make"]) == 2
     assert (found["problem"]["reason"], found["problem"]["progressing"]) == ("CertificatesComing", True)
-    assert found["templates"] == []
+    assert found["templates"] == list(stage.DATABASE)
 
 
 def test_a_namespace_without_the_postgres_secret_is_told_so(cluster: Cluster) -> None:

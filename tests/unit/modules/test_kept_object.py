@@ -107,13 +107,25 @@ def test_a_label_that_is_missing_is_put_back(server: Server) -> None:
 
 
 def test_a_refusal_fails_or_is_reported(server: Server) -> None:
-    server.refuses = KubeError("PATCH .../secrets/ca: the object has been modified", 409)
+    server.refuses = KubeError("PATCH .../secrets/ca: it is immutable", 422)
     assert "Secret ca: PATCH" in run(definition=secret(), update=True)["msg"]
     told = run(definition=secret(), update=True, report_errors=True)
     assert not told["failed"]
-    assert "has been modified" in told["error"]["message"]
+    assert "is immutable" in told["error"]["message"]
     server.refuses = KubeError("no answer")
     assert run(definition=secret(), update=True, report_errors=True)["failed"]
+
+
+@pytest.mark.parametrize("status", [404, 409])
+def test_what_somebody_has_changed_meanwhile_is_not_written_and_no_failure(server: Server, status: int) -> None:
+    server.refuses = KubeError("PATCH .../secrets/ca: the object has been modified", status)
+    assert run(definition=secret(), update=True)["failed"], "nobody has looked at a certain state of it"
+    looked_at = secret()
+    looked_at["metadata"] = {**looked_at["metadata"], "resourceVersion": "7"}
+    told = run(definition=looked_at, update=True)
+    assert not told["failed"]
+    assert not told["changed"]
+    assert told["conflict"]
 
 
 @pytest.mark.parametrize(
