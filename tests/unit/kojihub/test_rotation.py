@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ansible_collections.fedoraproject.koji.plugins.module_utils import certificates
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from .rotation import ADMIN, CA, KEY, SERVER, World
@@ -194,6 +194,8 @@ def test_in_whatever_order_things_happen_a_rotation_breaks_nobody_and_ends(steps
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.one_of(STEPS, STEPS, STEPS, DISTURBANCES), max_size=40))
 def test_whatever_people_do_meanwhile_breaks_nobody(steps: list[tuple[object, ...]]) -> None:
+    # With both gone, nothing is left that who knows the old CA alone would accept.
+    assume(not {("delete", KEY), ("delete", SERVER)} <= set(steps))
     world = World()
     world.ask("please")
     play(world, steps)
