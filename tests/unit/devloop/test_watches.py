@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.paths import CHECKOUT
 from tests.devloop.selector import matches
 from tests.devloop.watches import Defaults, Kind, Watch, WatchesError, load, parse_duration
 
@@ -133,3 +134,10 @@ def test_twice(tmp_path: Path) -> None:
 )
 def test_selector(selector: dict[str, object], expected: bool) -> None:
     assert matches(selector, {"a": "1", "b": "2"}) is expected
+
+
+def test_the_operators_kinds_are_run_by_playbooks() -> None:
+    # At the end of a role's run ansible-runner gives env/envvars back, over those of the next run.
+    for watch in load(CHECKOUT / "watches.yaml", CHECKOUT, {}, DEFAULTS):
+        assert not watch.target.is_role, watch.kind
+        assert watch.finalizer is None or watch.finalizer.target is None, watch.kind
