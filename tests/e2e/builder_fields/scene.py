@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PLACED, OTHER, SPREAD, USERNS = "default", "vm", "image", "livecd"
 POOL, ZONE, ONLY = "koji.test/pool", "koji.test/zone", "koji.test/only"
 NO_SECRET = "e2e-no-such-registry"
-DEVHUB = "localhost/devhub:dev"  # an image without koji's library
+WITHOUT_KOJI = "localhost/haproxy:dev"  # an image with Python, and without koji's library
 EGRESS = [
     {"ports": [{"port": 5432}], "to": [{"ipBlock": {"cidr": "192.0.2.0/24", "except": []}}]},
     {"to": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "files"}}}]},
@@ -144,7 +144,7 @@ def placed(namespace: str, suffix: str) -> Json:
                 "volume_sizes": {"tmp": "2Mi"},
                 "env": [{"name": "CHANNEL", "value": "yes"}, {"name": "SITE", "value": "of the channel"}],
             },
-            {"methods": ["elsewhere"], "image": DEVHUB},
+            {"methods": ["elsewhere"], "image": WITHOUT_KOJI},
             {"methods": ["astray"], "start_deadline": 6, "affinity": one_of(ZONE, "nowhere")},
             {"channels": ["createrepo"], "env": [{"name": "NEVER", "value": "seen"}]},
         ],

@@ -11,7 +11,7 @@ import koji
 from tests.e2e.kube import condition
 from tests.e2e.resources import SOON
 
-from .scene import DEVHUB, ONLY, PLACED, POOL, ZONE, container, one_of, sizes
+from .scene import ONLY, PLACED, POOL, WITHOUT_KOJI, ZONE, container, one_of, sizes
 
 if TYPE_CHECKING:
     from .scene import Scene
@@ -62,8 +62,8 @@ def test_an_image_is_the_override_s(scene: Scene) -> None:
     assert ended
     assert "No module named 'koji'" in session.getTaskResult(task, raise_fault=False)["faultString"]
     pod = scene.pod("elsewhere")
-    assert pod["status"]["containerStatuses"][0]["image"] == DEVHUB
-    assert {"name": "KOJI_TASK_IMAGE", "value": DEVHUB} in container(pod)["env"]
+    assert pod["status"]["containerStatuses"][0]["image"] == WITHOUT_KOJI
+    assert {"name": "KOJI_TASK_IMAGE", "value": WITHOUT_KOJI} in container(pod)["env"]
 
 
 def test_a_channel_that_the_host_has_not_is_warned_of(scene: Scene) -> None:
