@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LIFE = timedelta(days=30)
+CA_LIFE = timedelta(days=3650)  # longer than what it signs: nobody makes certificates that outlive their CA
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,9 @@ def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _builder(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: str, issuer: str, key: ec.EllipticCurvePrivateKey, life: timedelta = LIFE
+) -> x509.CertificateBuilder:
     # An hour back: a pod's clock may be behind.
     now = datetime.now(UTC)
     return (
@@ -40,7 +43,7 @@ def _builder(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey) -> x509
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + LIFE)
+        .not_valid_after(now + life)
     )
 
 
@@ -72,7 +75,7 @@ class Authority:
             encipher_only=False,
             decipher_only=False,
         )
-        builder = _builder(common_name, common_name, self.signer)
+        builder = _builder(common_name, common_name, self.signer, CA_LIFE)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         builder = builder.add_extension(usage, critical=True).add_extension(key_id, critical=False)
         self.pair = _pair(builder, self.signer, self.signer)

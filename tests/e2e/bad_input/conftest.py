@@ -52,8 +52,10 @@ def world(
 ) -> Iterator[World]:
     """Two hubs, and two good resources that are ready."""
     namespaces = (module_namespace, other_namespace)
+    # Not in the threads: two at once may trip over the folder that all are in.
+    folders = {name: tmp_path_factory.mktemp("hub") for name in namespaces}
     with ThreadPoolExecutor(len(namespaces)) as pool:
-        first, second = pool.map(lambda name: deploy_hub(Kube(), name, tmp_path_factory.mktemp("hub")), namespaces)
+        first, second = pool.map(lambda name: deploy_hub(Kube(), name, folders[name]), namespaces)
     made = World(kube, first, second)
     made.apply(
         [

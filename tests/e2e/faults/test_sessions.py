@@ -36,7 +36,8 @@ def stored(world: World) -> int:
 @pytest.mark.fault("session-expired")
 def test_the_session_expires(world: World) -> None:
     master = world.master()
-    running = world.task(4)
+    # Long enough to be at work still when the session expires, also on a busy machine.
+    running = world.task(15)
     world.running(running)
     world.ledger.execute(
         "UPDATE sessions SET start_time = start_time - 100000, renew_time = NULL WHERE id = %s", master
