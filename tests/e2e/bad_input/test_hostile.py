@@ -20,6 +20,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
 from tests.e2e.kube import condition
+from tests.e2e.operator import CHECKOUT
 from tests.e2e.resources import SOON, resource
 
 from . import hostile
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 HARMLESS = "harmless"
 TRIED = ("KojiBuilder", "KojiUser")
+TRIED_ELSEWHERE = {"KojiHub": CHECKOUT / "tests" / "e2e" / "kojihub" / "test_hostile.py"}
 # Fields of a builder that its task pods have.
 IN_THE_POD = (
     "spec.image", "spec.env[]", "spec.volumes[]", "spec.volume_mounts[]", "spec.affinity.", "spec.tolerations[]",
@@ -114,7 +116,8 @@ def conf(text: str) -> dict[str, dict[str, str]]:
 
 
 def test_every_kind_with_a_role_is_tried() -> None:
-    assert {kind for kind in WITH_A_ROLE if kind.startswith("Koji")} == set(TRIED)
+    assert {kind for kind in WITH_A_ROLE if kind.startswith("Koji")} == {*TRIED, *TRIED_ELSEWHERE}
+    assert all(file.exists() for file in TRIED_ELSEWHERE.values())
 
 
 @pytest.mark.parametrize("text", [*FAMILIES["jinja"][:2], *FAMILIES["shell"][1:]])
