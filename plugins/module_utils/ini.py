@@ -76,10 +76,10 @@ def rendered(sections: Mapping[str, Mapping[str, str]]) -> str:
 def merged(ours: Mapping[str, Mapping[str, object]], site: str) -> str:
     """A file with our options and the site's text over them; an option of ours that is None or '' is left out.
 
-    Line breaks in our values become blanks: a CR's text must not be able to add an option. Raises IniError.
+    Line breaks in our values become one blank: a CR's text must not be able to add an option. Raises IniError.
     """
     cleaned = {
-        section: {key: one_line(value) for key, value in options.items() if value not in (None, "")}
+        section: {key: " ".join(one_line(value).split()) for key, value in options.items() if value not in (None, "")}
         for section, options in ours.items()
     }
     return rendered(overlaid(cleaned, parse(site)))
