@@ -5,8 +5,8 @@ PYTHON := .venv/bin/python
 BIN := .venv/bin
 # The test cluster's name; several can exist side by side.
 CLUSTER ?= test
-# The end-to-end tests use four.
-CLUSTERS = $(CLUSTER) $(CLUSTER)-2 $(CLUSTER)-3 $(CLUSTER)-4
+# The end-to-end tests use three.
+CLUSTERS = $(CLUSTER) $(CLUSTER)-2 $(CLUSTER)-3
 # Options for pytest, for example: make test-e2e ARGS='-k builder -x'
 ARGS ?=
 IN_CLUSTER = $(PYTHON) -m tests.cluster exec --name $(CLUSTER) --
@@ -48,7 +48,7 @@ test-unit: setup ## Tests without a cluster
 test-contract: cluster ## The hub's semantics, against devhub or the hub at KOJI_HUB_URL
 	$(IN_CLUSTER) $(BIN)/pytest tests/contract $(ARGS)
 
-test-e2e: setup ## The operator on four test clusters at a time, or on that of KUBECONFIG; with ARGS on one
+test-e2e: setup ## The operator on three test clusters at a time, or on that of KUBECONFIG; with ARGS on one
 ifdef ARGS
 	$(MAKE) cluster
 	$(IN_CLUSTER) $(BIN)/pytest tests/e2e $(ARGS)

@@ -33,9 +33,12 @@ SHARDS = {
         *("/conformance/", "/test_cluster.py", "/test_local.py", "/test_crds.py"),
         *("/faults/test_hub.py", "/faults/test_limits.py", "/faults/test_nodes.py"),
     ),
-    "2": ("/kojihub/test_start.py", "/kojihub/test_messaging.py", "/kojihub/test_cleanup.py", "/kojihub/test_pod.py"),
-    "3": ("/faults/",),
-    "4": ("/kojihub/",),
+    # Not yet in `make test`: not all of them have been green on a quiet machine, and it would take too long with them.
+    "by-hand": tuple(
+        f"/kojihub/test_{name}.py" for name in ("certificates", "cleanup", "configuration", "database", "storage")
+    ),
+    "2": ("/kojihub/test_start.py", "/kojihub/test_messaging.py", "/kojihub/test_pod.py"),
+    "3": ("/faults/", "/kojihub/"),
 }
 
 
