@@ -13,7 +13,6 @@ from tests.devhub import older
 from tests.devhub.core.schema import INHERENT_CHANNELS, INHERENT_PERMISSIONS
 from tests.devhub.loopback import postgres
 
-PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/psql"))
 COLUMNS = """
 SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns
 WHERE table_schema = 'public' ORDER BY 1, 2;
@@ -28,9 +27,10 @@ class Database:
 
     def __init__(self, address: dict[str, str]) -> None:
         self.folder = address["DBHost"]
+        self.program = max(Path("/usr/lib/postgresql").glob("*/bin/psql"))
 
     def run(self, database: str, sql: str) -> str:
-        words = [str(PROGRAMS[-1]), "-qAtX", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", "koji", "-d", database]
+        words = [str(self.program), "-qAtX", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", "koji", "-d", database]
         return subprocess.run(words, input=sql, capture_output=True, text=True, check=True).stdout
 
     def new(self, name: str, sql: str) -> str:
@@ -40,9 +40,7 @@ class Database:
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    if not PROGRAMS:
-        pytest.skip("needs Debian's postgresql")
+def database(debian_servers: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     folder = tmp_path_factory.mktemp("older")
     for parent in [folder, *folder.parents][:3]:
         parent.chmod(0o755)
