@@ -170,7 +170,7 @@ def test_failed_pods_are_kept_by_number_and_age(kube: Kube, hub: Hub, default: J
     kube.patch("KojiBuilder", "default", hub.namespace, {"spec": {"failed_pod_history": {"max_age": 5}}})
     kube.wait_for(lambda: not left(), SOON, "it is gone at its age", left)
     last = max(hub.session().getTaskInfo(task)["completion_ts"] for task in tasks)
-    assert time.time() - last >= 5
+    assert time.time() - last > 5 - 1  # a pod's finishedAt is a whole second, rounded down
 
 
 def test_kubectl_shows_what_people_want_to_know(kube: Kube, hub: Hub, default: Json) -> None:

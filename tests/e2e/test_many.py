@@ -185,7 +185,7 @@ def crowd(kube: Kube, hub: Hub, first: str) -> Iterator[dict[str, str]]:
 def two_workers(crowd: dict[str, str], checkout: Path, tmp_path: Path) -> Iterator[Operator]:
     """An operator with two workers for the playbook, which looks after nothing else."""
     watches = yaml.safe_load((checkout / "watches.yaml").read_text("utf-8"))
-    [watch] = [one for one in watches if "playbook" in one]
+    [watch] = [one for one in watches if one["kind"] == "ConfigMap"]
     (tmp_path / "watches.yaml").write_text(yaml.safe_dump([{**watch, "vars": {"schedule_turn": TURN}}]), "utf-8")
     for name in ("ansible.cfg", "playbooks", "roles", "plugins"):
         (tmp_path / name).symlink_to(checkout / name)
