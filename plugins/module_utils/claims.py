@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 USER_FIELDS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "KojiUser": ((), None),
     "KojiBuilder": (("koji_hub_user", "hub_username"), None),
-    "Kojira": (("hub_username",), None),
+    "Kojira": (("koji_hub_user", "hub_username"), None),
     "KojiWeb": (("client_username",), "kojiweb"),
 }
 

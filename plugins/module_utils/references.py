@@ -111,6 +111,11 @@ class Resolver:
         self._secrets: dict[str, dict[str, Any] | None] = {}
         self.found = References()
 
+    @property
+    def hub(self) -> Mapping[str, Any] | None:
+        """The KojiHub of the namespace that is the hub, once it has been looked for."""
+        return self._hub
+
     def resolve(self) -> None:
         """Fill `found`, as far as it goes. Raises Problem at the first thing without which nothing works."""
         self._warn()
@@ -118,7 +123,7 @@ class Resolver:
         if conflict:
             raise Problem("ConflictingFields", conflict)
         self._find_others()
-        self._find_hub()
+        self.find_hub()
         self._look_for_hub()
         self._wait_for_hub()
         self._read_admin()
@@ -208,7 +213,8 @@ class Resolver:
         # Items of a list don't say their kind.
         return [{**item, "kind": kind} for item in self._reader.list(kind, self._namespace)]
 
-    def _find_hub(self) -> None:
+    def find_hub(self) -> None:
+        """Which hub it is, by its address; `hub`, if a KojiHub of the namespace is it. Raises Problem."""
         named = {path: given(self._option(path)) for path in _HUB_FIELDS if given(self._option(path))}
         hubs = {fullname(hub["metadata"]["name"]): hub for hub in self._reader.list("KojiHub", self._namespace)}
         if not named and len(hubs) > 1:

@@ -46,6 +46,7 @@ class Sources:
     site: Mapping[str, str] = field(default_factory=dict)  # the site's ConfigMap
     proxies: list[str] = field(default_factory=list)  # DNs of the namespace's KojiWebs
     web_url: str = ""  # of the first of them that has a host
+    kojira: Mapping[str, str] = field(default_factory=dict)  # options that the namespace's Kojira asks for
 
 
 @dataclass
@@ -174,6 +175,7 @@ class _Maker:
             ours["ProxyDNs"] = " | ".join(ini.one_line(dn) for dn in self._sources.proxies)
         if self._sources.web_url:
             ours["KojiWebURL"] = ini.one_line(self._sources.web_url)
+        ours |= self._sources.kojira
         ours |= given_options
         if self._broker.url:
             plugins = ours.get("Plugins", "").split()

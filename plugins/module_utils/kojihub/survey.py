@@ -18,6 +18,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import 
     database,
     exposure,
     files,
+    kojiras,
     messaging,
     owned,
     postgres,
@@ -163,7 +164,14 @@ class Survey:
         hosts = [given((web.get("spec") or {}).get("host")) for web in webs]
         web_url = next((f"https://{host}/koji" for host in hosts if host), "")
         broker = messaging.look(spec, names, self._reader)
-        sources = files.Sources(there, broker=broker, site=site, proxies=list(proxies), web_url=web_url)
+        sources = files.Sources(
+            there,
+            broker=broker,
+            site=site,
+            proxies=list(proxies),
+            web_url=web_url,
+            kojira=kojiras.wanted(names, self._reader),
+        )
         return files.look(spec, names, sources)
 
     def _decide(self, found: Found) -> None:

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""Asks the running hub for its version, without the second that importing koji costs."""
+"""Asks the running hub for its version and the like, without the second that importing koji costs."""
 
 from __future__ import annotations
 
 import http.client
 import ssl
 import xmlrpc.client
+from typing import Any
 from urllib.parse import urlsplit
 from xml.parsers.expat import ExpatError
 
@@ -15,7 +16,13 @@ TIMEOUT = 5  # seconds
 
 def ask(url: str, ca: str) -> str:
     """The version that the hub at `url` reports, '' if it does not answer; `ca` is PEM text."""
-    parts = urlsplit(url)
+    version = call(url, ca, "getKojiVersion")
+    return version if isinstance(version, str) else ""
+
+
+def call(url: str, ca: str, method: str, *params: Any) -> Any:
+    """What the hub answers to a call that needs no login; None if it does not."""
+    parts, body = urlsplit(url), xmlrpc.client.dumps(params, method, allow_none=True)
     host, port = parts.hostname or "", parts.port
     try:
         connection = (
@@ -23,17 +30,17 @@ def ask(url: str, ca: str) -> str:
             if parts.scheme == "https"
             else http.client.HTTPConnection(host, port, timeout=TIMEOUT)
         )
-        connection.request("POST", parts.path, xmlrpc.client.dumps((), "getKojiVersion"), {"Content-Type": "text/xml"})
+        connection.request("POST", parts.path, body, {"Content-Type": "text/xml"})
         answer = connection.getresponse().read()
         connection.close()
-        [version], _ = xmlrpc.client.loads(answer)
+        [result], _ = xmlrpc.client.loads(answer)
     except (OSError, ValueError, http.client.HTTPException, xmlrpc.client.Error, ExpatError):
-        return ""
-    return version if isinstance(version, str) else ""
+        return None
+    return result
 
 
 def _context(ca: str) -> ssl.SSLContext:
     context = ssl.create_default_context(cadata=ca)
-    # A site's certificate may be for the public name alone, and this asks for nothing but a version.
+    # A site's certificate may be for the public name alone, and this asks for nothing that is secret.
     context.check_hostname = False
     return context
