@@ -24,14 +24,18 @@ ANSWERS_IDS = {
     "addChannel",
     "addHost",
     "addUserKrbPrincipal",
+    "createTag",
     "createUser",
     "host.getID",
+    "host.repoInit",
     "host.subtask",
     "host.subtask2",
     "host.taskWait",
     "makeTask",
     "removeUserKrbPrincipal",
     "resubmitTask",
+    "tagFirstChangeEvent",
+    "tagLastChangeEvent",
 }
 # Methods whose answer is a time.
 ANSWERS_TIMES = {"getLastHostUpdate"}
@@ -63,7 +67,7 @@ def normalise(value: Any, names: Names, key: str = "", ids: bool = False) -> Any
         plain = _plain_text(value, names, key)
     elif isinstance(value, float) and (key == "ts" or key.endswith(("_ts", "mtime"))):
         plain = "<time>"
-    elif type(value) is int and (ids or key in ID_KEYS or key.endswith("_id")):
+    elif type(value) is int and (ids or key in ID_KEYS or key.endswith(("_id", "_event"))):
         plain = "<id>"
     return plain
 

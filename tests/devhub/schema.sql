@@ -152,6 +152,51 @@ CREATE TABLE task (
 CREATE INDEX task_by_state ON task (state);
 CREATE INDEX task_by_host ON task (host_id);
 
+CREATE TABLE tag (
+    id SERIAL PRIMARY KEY,
+    name VARCHAR(256) UNIQUE NOT NULL
+);
+
+CREATE TABLE tag_config (
+    tag_id INTEGER NOT NULL REFERENCES tag,
+    arches TEXT,
+    create_event INTEGER NOT NULL DEFAULT get_event() REFERENCES events,
+    revoke_event INTEGER REFERENCES events,
+    creator_id INTEGER NOT NULL REFERENCES users,
+    revoker_id INTEGER REFERENCES users,
+    active BOOLEAN DEFAULT true CHECK (active),
+    UNIQUE (tag_id, active),
+    UNIQUE (create_event, tag_id)
+);
+
+CREATE TABLE tag_extra (
+    tag_id INTEGER NOT NULL REFERENCES tag,
+    key TEXT NOT NULL,
+    value TEXT,
+    create_event INTEGER NOT NULL DEFAULT get_event() REFERENCES events,
+    revoke_event INTEGER REFERENCES events,
+    creator_id INTEGER NOT NULL REFERENCES users,
+    revoker_id INTEGER REFERENCES users,
+    active BOOLEAN DEFAULT true CHECK (active),
+    UNIQUE (tag_id, key, active),
+    UNIQUE (create_event, tag_id, key)
+);
+
+CREATE TABLE repo (
+    id SERIAL PRIMARY KEY,
+    tag_id INTEGER NOT NULL REFERENCES tag,
+    create_event INTEGER NOT NULL REFERENCES events,
+    begin_event INTEGER REFERENCES events,
+    end_event INTEGER REFERENCES events,
+    state INTEGER NOT NULL,
+    creation_time DOUBLE PRECISION,
+    state_time DOUBLE PRECISION,
+    dist BOOLEAN DEFAULT false,
+    opts TEXT,
+    custom_opts TEXT,
+    task_id INTEGER REFERENCES task
+);
+
 CREATE TABLE scheduler_task_runs (
     id SERIAL PRIMARY KEY,
     task_id INTEGER NOT NULL REFERENCES task,
@@ -191,11 +236,23 @@ CREATE TABLE scheduler_log_messages (
     msg TEXT NOT NULL
 );
 
--- By these two a schema's version can be told, as a real one's; nothing uses them here.
 CREATE TABLE repo_queue (
-    id SERIAL PRIMARY KEY
+    id SERIAL PRIMARY KEY,
+    create_time DOUBLE PRECISION NOT NULL,
+    owner INTEGER REFERENCES users,
+    priority INTEGER NOT NULL,
+    tag_id INTEGER NOT NULL REFERENCES tag,
+    at_event INTEGER REFERENCES events,
+    min_event INTEGER REFERENCES events,
+    opts TEXT,
+    update_time DOUBLE PRECISION NOT NULL,
+    active BOOLEAN NOT NULL DEFAULT true,
+    task_id INTEGER REFERENCES task,
+    tries INTEGER DEFAULT 0,
+    repo_id INTEGER REFERENCES repo
 );
 
+-- By these a schema's version can be told, as a real one's; nothing uses them here.
 CREATE TABLE archivetypes (
     id SERIAL PRIMARY KEY,
     name TEXT UNIQUE NOT NULL

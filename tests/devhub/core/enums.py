@@ -19,6 +19,16 @@ class TaskState(IntEnum):
 FINISHED = (TaskState.CLOSED, TaskState.CANCELED, TaskState.FAILED)
 
 
+class RepoState(IntEnum):
+    """repo.state"""
+
+    INIT = 0
+    READY = 1
+    EXPIRED = 2
+    DELETED = 3
+    PROBLEM = 4
+
+
 class UserType(IntEnum):
     """users.usertype"""
 

@@ -5,7 +5,20 @@
 import inspect
 from typing import Any
 
-from . import channels, host_api, login, scheduler_api, sessions, tasks, uploads, users  # noqa: F401 - they export calls
+from . import (  # noqa: F401 - they export calls
+    channels,
+    host_api,
+    login,
+    repo_queue,
+    repo_states,
+    repos,
+    scheduler_api,
+    sessions,
+    tags,
+    tasks,
+    uploads,
+    users,
+)
 from .context import API, Context, export, find_call
 from .convert import apply_query_opts, cast
 from .enums import API_VERSION

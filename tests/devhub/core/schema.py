@@ -180,6 +180,44 @@ TABLES: dict[str, Table] = {
         unique=(("parent", "label"),),
         rules=(lambda row: row["parent"] is not None or row["label"] is None,),
     ),
+    "tag": Table(ID | {"name": _text(256, null=False)}, unique=(("name",),)),
+    "tag_config": _versioned({"tag_id": _int("tag", null=False), "arches": _text()}, "tag_id"),
+    "tag_extra": _versioned(
+        {"tag_id": _int("tag", null=False), "key": _text(null=False), "value": _text()}, "tag_id", "key"
+    ),
+    "repo": Table(
+        ID
+        | {
+            "tag_id": _int("tag", null=False),
+            "create_event": _int("events", null=False),
+            "begin_event": _int("events"),
+            "end_event": _int("events"),
+            "state": _int(null=False),
+            "creation_time": Column(float),
+            "state_time": Column(float),
+            "dist": Column(bool, False),
+            "opts": _text(),
+            "custom_opts": _text(),
+            "task_id": _int("task"),
+        }
+    ),
+    "repo_queue": Table(
+        ID
+        | {
+            "create_time": MOMENT,
+            "owner": _int("users"),
+            "priority": _int(null=False),
+            "tag_id": _int("tag", null=False),
+            "at_event": _int("events"),
+            "min_event": _int("events"),
+            "opts": _text(),
+            "update_time": MOMENT,
+            "active": Column(bool, True, False),
+            "task_id": _int("task"),
+            "tries": Column(int, 0),
+            "repo_id": _int("repo"),
+        }
+    ),
     "scheduler_task_runs": Table(
         ID
         | {

@@ -5,7 +5,19 @@
 BEGIN;
 
 CREATE TABLE repo_queue (
-    id SERIAL PRIMARY KEY
+    id SERIAL PRIMARY KEY,
+    create_time DOUBLE PRECISION NOT NULL,
+    owner INTEGER REFERENCES users,
+    priority INTEGER NOT NULL,
+    tag_id INTEGER NOT NULL REFERENCES tag,
+    at_event INTEGER REFERENCES events,
+    min_event INTEGER REFERENCES events,
+    opts TEXT,
+    update_time DOUBLE PRECISION NOT NULL,
+    active BOOLEAN NOT NULL DEFAULT true,
+    task_id INTEGER REFERENCES task,
+    tries INTEGER DEFAULT 0,
+    repo_id INTEGER REFERENCES repo
 );
 
 COMMIT;
