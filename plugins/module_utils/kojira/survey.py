@@ -66,7 +66,7 @@ class Survey:
             "problem": {**problem.as_dict(), **({"again": STANDBY_PERIOD} if stands_by else {})} if problem else {},
             "pod_problem": self._pod.problem.as_dict() if self._pod.problem else {},
             "warnings": [*found.warnings, *self._files.warnings, *self._warnings],
-            "templates": [] if problem or found.waiting else list(TEMPLATES),
+            "templates": [] if problem or found.waiting or self._ends else list(TEMPLATES),
             "remove": self._leftover() if stands_by or self._ends else [],
             "pods": self._pod.pods,
             "make_user": self._user.make,
