@@ -23,4 +23,4 @@ def silence(contact: Path, now: float, limit: float | None) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(silence(CONTACT, time.time(), float(sys.argv[1]) if len(sys.argv) > 1 else None))
+    sys.exit(silence(CONTACT, time.time(), float(sys.argv[1]) if len(sys.argv) > 1 else None) or 0)

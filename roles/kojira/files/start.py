@@ -41,6 +41,11 @@ class NotedSession(koji.ClientSession):
             if fault.faultCode != SERVER_OFFLINE:
                 CONTACT.touch()
             raise
+        except Exception as error:
+            # The login says nothing itself.
+            if not CONTACT.exists():
+                print(f"kojira waits for {self.baseurl}: {error}", file=sys.stderr, flush=True)
+            raise
         CONTACT.touch()
         return result
 

@@ -197,3 +197,31 @@ def test_a_hub_whose_database_is_ready_gets_its_pods_and_its_cleaning(cluster: C
     found = surveyed(cluster, replicas=0, cleanup={"gc": {"enabled": True}})
     assert found["templates"][-4:] == ["gc.cronjob.yaml.j2", *stage.HUB]
     assert (found["problem"]["reason"], found["replicas"]) == ("RollingOut", 0)
+
+
+def kojira(cluster: Cluster, name: str = "kojira", created: str = "2026-11-30T10:00:00Z", **spec: Any) -> None:
+    cluster.add("Kojira", name, metadata={"creationTimestamp": created}, spec=spec)
+
+
+def test_the_kojira_of_the_namespace_says_what_limits_repos(cluster: Cluster) -> None:
+    hub = surveyed(cluster)["files"]["config"]["hub.conf"]
+    cluster.add("KojiHub", "hub", metadata={"uid": resource("KojiHub", "hub")["metadata"]["uid"]}, spec={})
+    kojira(cluster)
+    assert surveyed(cluster)["files"]["config"]["hub.conf"] == hub, "the hub's own defaults need no restart"
+    kojira(cluster, max_repo_tasks=3, src="yes", koji_hub_user="repo-maker")
+    told = surveyed(cluster)["files"]["config"]["hub.conf"]
+    assert "MaxRepoTasks = 3" in told
+    assert "SourceTags = *" in told
+    assert "RepoQueueUser = repo-maker" in told
+    assert "MaxRepoTasks = 5" in surveyed(cluster, hub_options={"MaxRepoTasks": 5})["files"]["config"]["hub.conf"]
+
+
+def test_only_the_kojira_that_works_for_this_hub_says_it(cluster: Cluster) -> None:
+    cluster.add("KojiHub", "hub", metadata={"uid": resource("KojiHub", "hub")["metadata"]["uid"]}, spec={})
+    kojira(cluster, "younger", "2026-11-30T11:00:00Z", max_repo_tasks=3)
+    kojira(cluster, "older", hub_host="koji.example.com", max_repo_tasks=4)
+    assert "MaxRepoTasks" not in surveyed(cluster)["files"]["config"]["hub.conf"]
+    kojira(cluster, "older", hub_host="koji-hub:8443", max_repo_tasks=4)
+    assert "MaxRepoTasks = 4" in surveyed(cluster)["files"]["config"]["hub.conf"]
+    kojira(cluster, "older", hub_host="http://koji-hub")
+    assert "MaxRepoTasks" not in surveyed(cluster)["files"]["config"]["hub.conf"]
