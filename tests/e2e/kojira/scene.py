@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import configparser
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -134,8 +135,6 @@ class Scene:
 
 def options(text: str, section: str, *, raw: bool = False) -> dict[str, str]:
     """A section of a file as Koji reads it."""
-    import configparser  # noqa: PLC0415
-
     parser = configparser.RawConfigParser() if raw else configparser.ConfigParser()
     parser.read_string(text)
     return dict(parser.items(section))
