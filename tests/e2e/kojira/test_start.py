@@ -63,14 +63,15 @@ def test_a_repo_is_asked_for_and_the_task_is_kojiras(ready: Scene) -> None:
 
 def test_old_repos_are_deleted_from_the_hubs_volume(ready: Scene) -> None:
     ready.hub.session().createTag("f40-build")
-    for state in (REPO["EXPIRED"], REPO["INIT"]):
-        ready.site.psql(
-            "INSERT INTO repo (tag_id, create_event, state, creation_time, state_time, opts, custom_opts) "  # noqa: S608
-            f"SELECT id, 1, {state}, {time.time() - OLD}, {time.time() - OLD}, '{{}}', '{{}}' FROM tag "
-            "WHERE name = 'f40-build'"
-        )
+    columns = "tag_id, create_event, state, creation_time, state_time, opts, custom_opts"
+    moment = time.time() - OLD
+    for state in (REPO["READY"], REPO["INIT"]):
+        values = f"id, 1, {state}, {moment}, {moment}, '{{}}', '{{}}'"
+        ready.site.psql(f"INSERT INTO repo ({columns}) SELECT {values} FROM tag WHERE name = 'f40-build'")  # noqa: S608
     old, begun = ready.hub.session().repo.query([["tag_name", "=", "f40-build"]], ["id"], {"order": "id"})
     ready.site.in_pod("sh", "-c", f"mkdir -p /mnt/koji/repos/f40-build/{old['id']}/x86_64")
+    expired = f"state = {REPO['EXPIRED']}, state_time = {moment}"
+    ready.site.psql(f"UPDATE repo SET {expired} WHERE id = {old['id']}")  # noqa: S608
 
     def gone() -> bool:
         return ready.site.in_pod("ls", "/mnt/koji/repos/f40-build").strip() == ""
