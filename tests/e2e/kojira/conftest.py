@@ -13,6 +13,8 @@ from tests.e2e.kojihub.site import Site, prepare
 
 from .scene import CLAIMS, Scene
 
+PERIOD = "ansible.sdk.operatorframework.io/reconcile-period"
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,6 +32,8 @@ def module_namespace(kube: Kube, request: pytest.FixtureRequest) -> Iterator[str
 
 @pytest.fixture(scope="module")
 def scene(operator: Operator, kube: Kube, module_namespace: str, tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    """A hub that is ready."""
+    """A hub that is ready, and looks often at what a Kojira asks of it."""
     site = Site(kube, module_namespace, tmp_path_factory.mktemp("site"))
-    return Scene(site, site.ready(**CLAIMS))
+    hub = site.ready(**CLAIMS)
+    kube.patch("KojiHub", "hub", module_namespace, {"metadata": {"annotations": {PERIOD: "15s"}}})
+    return Scene(site, hub)

@@ -14,6 +14,7 @@ import pytest
 from tests.devhub.manifests import config_map
 from tests.e2e.bad_input import hostile
 from tests.e2e.kube import condition
+from tests.e2e.resources import SOON
 
 from .scene import QUICK, Scene
 
@@ -156,7 +157,7 @@ def test_the_environment_is_as_it_was_written(looked: Looked) -> None:
 def test_patterns_stay_patterns_in_the_hubs_file(looked: Looked) -> None:
     """A CR's text is one line of hub.conf, and nobody runs it."""
     site = looked.scene.site
-    site.kube.wait_for(lambda: "separatesourcetags" in looked.scene.hub_conf(), 400, "hub.conf follows")
+    site.kube.wait_for(lambda: "separatesourcetags" in looked.scene.hub_conf(), SOON, "hub.conf follows")
     conf = looked.scene.hub_conf()
     assert conf["separatesourcetags"] == "a [policy] channel = all :: deny"
     assert conf["sourcetags"].split() == TEXTS["shell"].split()
