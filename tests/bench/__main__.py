@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 OUTPUT = CHECKOUT / "build" / "bench.json"
-PARTS = ("latency", "burst", "recovery", "load", "many", "reconcile", "hub")
+PARTS = ("latency", "burst", "recovery", "load", "many", "reconcile", "hub", "kojira")
+OF_KOJIHUBS = {"hub", "kojira"}  # all others are on a hub of plain manifests
 CYCLE = 15.0  # seconds: kojid's sleeptime, and so the time of one of its tasks with the pause before it
 KOJIDS = 3  # side by side, each with its share of the tasks: one alone would take ten minutes
 
@@ -94,9 +95,10 @@ class Bench:
         setting.install_crds(self.kube)
         with setting.operator(self.runs) as running:
             say(f"operator: {running.version}; log {running.log}")
-            if set(self.options.only) != {"hub"}:
+            if set(self.options.only) - OF_KOJIHUBS:
                 self._on_a_plain_hub(running)
             self._part("hub", self._hub)
+            self._part("kojira", self._kojira)
         self.figures.write(OUTPUT)
         print(self.figures.table())
         say(f"{OUTPUT.relative_to(CHECKOUT)} written, {time.monotonic() - begin:.0f} s in all")
@@ -112,7 +114,7 @@ class Bench:
             say(f"namespace {namespace}")
             hub = deploy_hub(self.kube, namespace, self.folder)
             setting.make_channel(hub.session(), setting.CHANNEL)
-            parts = set(self.options.only) - {"hub"}
+            parts = set(self.options.only) - OF_KOJIHUBS
             if parts != {"reconcile"}:
                 setting.start_builder(self.kube, namespace, self.options.slots)
             if {"latency", "burst"} & parts:
@@ -266,6 +268,23 @@ class Bench:
             self.figures.add("hub.restart.lost", "requests", [len(asked.lost)])
         with kojihub.site(self.kube, self.folder) as where:
             self._steady(kojihub.steady(where.namespace))
+
+    def _kojira(self) -> None:
+        """A Kojira beside a KojiHub, from apply to ready; at rest."""
+        from tests.bench import kojihub  # noqa: PLC0415
+        from tests.e2e.kojira.scene import CLAIMS, kojira  # noqa: PLC0415
+
+        with kojihub.site(self.kube, self.folder) as where:
+            kojihub.start(where, **CLAIMS)
+            item, ready = kojira(where.namespace), []
+            for _ in range(self.options.hubs):
+                begin = time.monotonic()
+                self.kube.apply(item)
+                self.kube.wait_condition("Kojira", "kojira", where.namespace, kojihub.TIMEOUT)
+                ready.append(time.monotonic() - begin)
+                self.kube.delete("Kojira", "kojira", where.namespace, timeout=kojihub.TIMEOUT)
+            self.figures.add("kojira.ready", "s", ready)
+            self._steady(item)
 
 
 def main() -> int:
