@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ansible_collections.fedoraproject.koji.plugins.module_utils.claims import hub_user
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojira import active, options
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem, Resolver
 
@@ -28,4 +27,4 @@ def wanted(names: Names, reader: Reader) -> dict[str, str]:
         return {}  # the Kojira's own status says it
     if resolver.hub is None or resolver.hub["metadata"]["uid"] != names.uid:
         return {}
-    return options.hub_options(kojira.get("spec") or {}, hub_user(kojira)[0])
+    return options.hub_options(kojira.get("spec") or {})

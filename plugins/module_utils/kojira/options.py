@@ -52,7 +52,7 @@ HUB_TAGS = {
     "source_tags": "SourceTags",
     "separate_source_tags": "SeparateSourceTags",
 }
-HUB_DEFAULTS = {"MaxRepoTasks": "10", "RepoQueueUser": "kojira", **dict.fromkeys(HUB_TAGS.values(), "")}
+HUB_DEFAULTS = {"MaxRepoTasks": "10", **dict.fromkeys(HUB_TAGS.values(), "")}
 DEFAULT_TASKS = 10
 EVERY_TAG = "*"
 
@@ -109,9 +109,8 @@ def limits(spec: Mapping[str, Any]) -> tuple[int, int]:
     return int(spec.get("max_repo_tasks") or DEFAULT_TASKS), int(spec.get("repo_tasks_limit") or DEFAULT_TASKS)
 
 
-def hub_options(spec: Mapping[str, Any], user: str) -> dict[str, str]:
+def hub_options(spec: Mapping[str, Any]) -> dict[str, str]:
     """What a Kojira asks of hub.conf. The hub's own defaults are left out: they need no restart of the hub."""
     found = {HUB_TAGS[name]: value for name, value in tags(spec).items()}
     found["MaxRepoTasks"] = str(min(limits(spec)))
-    found["RepoQueueUser"] = one_line(user)
     return {name: value for name, value in sorted(found.items()) if value != HUB_DEFAULTS[name]}

@@ -122,7 +122,7 @@ class Survey:
 
     def _compare_with_hub(self, hub: Mapping[str, Any] | None) -> None:
         """Say where the hub's settings aren't as this Kojira asks for."""
-        asked = options.hub_options(self._spec, self._resolver.found.user)
+        asked = options.hub_options(self._spec)
         if (self._spec.get("kojira_options") or {}).get("ignore_tags"):
             self._warn("KojiraOptionIgnored", "kojira_options.ignore_tags: since Koji 1.35 a tag's repo.auto says that")
         if hub is None:

@@ -208,11 +208,11 @@ def test_the_kojira_of_the_namespace_says_what_limits_repos(cluster: Cluster) ->
     cluster.add("KojiHub", "hub", metadata={"uid": resource("KojiHub", "hub")["metadata"]["uid"]}, spec={})
     kojira(cluster)
     assert surveyed(cluster)["files"]["config"]["hub.conf"] == hub, "the hub's own defaults need no restart"
-    kojira(cluster, max_repo_tasks=3, src="yes", koji_hub_user="repo-maker")
+    kojira(cluster, max_repo_tasks=3, src="yes")
     told = surveyed(cluster)["files"]["config"]["hub.conf"]
     assert "MaxRepoTasks = 3" in told
     assert "SourceTags = *" in told
-    assert "RepoQueueUser = repo-maker" in told
+    assert "RepoQueueUser" not in told
     assert "MaxRepoTasks = 5" in surveyed(cluster, hub_options={"MaxRepoTasks": 5})["files"]["config"]["hub.conf"]
 
 

@@ -57,7 +57,7 @@ def test_the_hub_has_the_queue_since_1_35(version: str, new: bool) -> None:
 
 
 def test_the_hubs_own_defaults_are_not_asked_for() -> None:
-    assert options.hub_options({}, "kojira") == {}
+    assert options.hub_options({}) == {}
     assert {name: str(config.defaults()[name]) for name in options.HUB_DEFAULTS} == options.HUB_DEFAULTS
 
 
@@ -77,11 +77,7 @@ def test_the_hubs_own_defaults_are_not_asked_for() -> None:
     ],
 )
 def test_limits_and_patterns_become_the_hubs(spec: dict[str, Any], asked: dict[str, str]) -> None:
-    assert options.hub_options(spec, "kojira") == asked
-
-
-def test_tasks_belong_to_the_user_that_kojira_has() -> None:
-    assert options.hub_options({}, "repo-maker") == {"RepoQueueUser": "repo-maker"}
+    assert options.hub_options(spec) == asked
 
 
 @pytest.mark.parametrize(("name", "value"), [("sleeptime", "soon"), ("repo_lifetime", "1.5"), ("verbose", "maybe")])
