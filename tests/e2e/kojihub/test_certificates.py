@@ -55,7 +55,9 @@ def days_left(end: datetime.datetime) -> int:
 def says(reason: str, words: list[str], item: Json) -> bool:
     """Whether Ready is False for a reason, with these words: the reason alone may be that of the case before."""
     ready = condition(item, "Ready")
-    return (ready["status"], ready["reason"]) == ("False", reason) and all(word in ready["message"] for word in words)
+    return (ready.get("status"), ready.get("reason")) == ("False", reason) and all(
+        word in ready["message"] for word in words
+    )
 
 
 def give(site: Site, name: str, data: dict[str, str], kind: str = "Opaque") -> None:

@@ -204,7 +204,7 @@ def test_webs_of_the_namespace_may_log_in_others(site: Site, hub: Hub) -> None:
     site.ready()
     web = resource("KojiWeb", "web", site.namespace, host="web.example.com", client_username="the-web")
     site.kube.apply(web)
-    site.kube.wait_for(lambda: "CN=the-web" in site.in_pod("cat", "/etc/koji-hub/hub.conf"), SOON, "the pod has it")
+    site.kube.wait_for(lambda: options(site).get("ProxyDNs") == "CN=the-web", SOON, "the pods have it")
     site.wait()
     found = options(site)
     assert (found["ProxyDNs"], found["KojiWebURL"]) == ("CN=the-web", "https://web.example.com/koji")
