@@ -199,14 +199,15 @@ def test_given_certificates_are_used_as_they_are_and_bad_ones_are_named(own_site
         ("expired admin", ADMIN, tls(issue(authority, "koji-admin", days=-1)), "Opaque", "CertificateExpired", []),
     ]  # fmt: skip
     site.apply(**SITES)
-    often(site)
     for what, name, data, kind, reason, words in bad:
         give(site, name, data, kind)
+        site.look()
         wanted = [f"Secret '{name}' in namespace '{site.namespace}'", *words]
         site.told(partial(says, reason, wanted), f"{what}: {reason}, {wanted}")
         assert condition(site.get(), "CertificatesValid")["status"] == "False", what
         give(site, name, given[name])
 
+    site.look()
     site.wait()
     url = site.get()["status"]["url"]
     ca, pem = site.folder / "site-ca.crt", site.folder / "site-admin.pem"

@@ -26,16 +26,13 @@ if TYPE_CHECKING:
 
     from .site import Site
 
-PERIOD = "ansible.sdk.operatorframework.io/reconcile-period"
 UPGRADE = 300  # seconds: two Jobs, and pods that end and start
 
 
 @pytest.fixture(scope="module")
 def hub(site: Site) -> Hub:
-    """A ready hub whose period is seconds: the runtime does not watch the Secret."""
-    hub = site.ready()
-    site.kube.patch("KojiHub", "hub", site.namespace, {"metadata": {"annotations": {PERIOD: "5s"}}})
-    return hub
+    """A ready hub."""
+    return site.ready()
 
 
 @pytest.fixture
@@ -51,6 +48,7 @@ def change(site: Site, **data: str | None) -> None:
     """Change keys of the Secret; None removes one."""
     coded = {key: None if value is None else base64.b64encode(value.encode()).decode() for key, value in data.items()}
     site.kube.patch("Secret", "postgres", site.namespace, {"data": coded})
+    site.look()
 
 
 def not_ready(site: Site, reason: str, seconds: float = SOON) -> str:
@@ -166,6 +164,7 @@ def test_a_database_of_something_else_is_refused_until_it_is_another(own_site: S
     assert "database 'koji' holds something else than Koji (wp_posts): give the hub a database of its own" in message
     assert own_site.pods() == []
     own_site.psql("DROP TABLE wp_posts")
+    own_site.look()
     own_site.wait(seconds=UPGRADE)
 
 
