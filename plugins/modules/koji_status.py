@@ -124,7 +124,8 @@ status:
   type: dict
   returned: when the resource exists
 retry_after:
-  description: When to look again at a resource that is not ready, later the longer it has been so; else empty.
+  description: When to look again at a resource that is not ready, later the longer it has been so, and soon when something
+    else than before is wrong; else empty.
   type: str
   returned: always
   sample: 15s
@@ -221,7 +222,8 @@ def bring_in_line(api: KubeApi, params: dict[str, Any], *, check_mode: bool) -> 
     conditions = rendered(wanted_conditions(params), current.get("conditions", []), params["generation"], now)
     fields = {name: value for name, value in params["fields"].items() if value not in (None, "", [], {})}
     status = {**fields, "observedGeneration": params["generation"], "conditions": conditions}
-    result = {"changed": False, "event": False, "status": status, "retry_after": retry_after(conditions, now)}
+    again = retry_after(current.get("conditions", []), conditions, now)
+    result = {"changed": False, "event": False, "status": status, "retry_after": again}
     if unchanged(current, status, {*params["fields"], "observedGeneration"}, own_conditions=OWN_CONDITIONS):
         return result
     says_something_new = ready_reason(current.get("conditions", [])) != ready_reason(conditions)
@@ -253,12 +255,18 @@ def ready_reason(conditions: list[dict[str, Any]]) -> tuple[str, str] | None:
     return next(((c["status"], c["reason"]) for c in conditions if c["type"] == "Ready"), None)
 
 
-def retry_after(conditions: list[dict[str, Any]], now: str) -> str:
-    """Half the time that it has not been ready, within limits: a run costs seconds of CPU."""
+def retry_after(before: list[dict[str, Any]], conditions: list[dict[str, Any]], now: str) -> str:
+    """Half the time that it has not been ready, within limits: a run costs seconds of CPU.
+
+    Soon, if another problem than before keeps it from that: somebody is at work on it.
+    """
     by_type = {condition["type"]: condition for condition in conditions}
-    if by_type["Ready"]["status"] == "True":
+    ready = by_type["Ready"]
+    if ready["status"] == "True":
         return ""
-    since = datetime.datetime.fromisoformat(by_type["Ready"]["lastTransitionTime"])
+    old = next((condition for condition in before if condition["type"] == "Ready"), {})
+    is_new = (old.get("reason"), old.get("message")) != (ready["reason"], ready["message"])
+    since = datetime.datetime.fromisoformat(now if is_new else ready["lastTransitionTime"])
     age = int((datetime.datetime.fromisoformat(now) - since).total_seconds())
     least = RETRY_PROGRESSING if by_type["Progressing"]["status"] == "True" else RETRY_DEGRADED
     return f"{min(max(age // 2, least), RETRY_MAX)}s"

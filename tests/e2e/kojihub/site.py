@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,10 @@ class Site:
     def apply(self, name: str = "hub", **spec: Any) -> None:
         """Apply a KojiHub: what an earlier call gave and this one doesn't is no longer set."""
         self.kube.apply(kojihub(self.namespace, name, **spec))
+
+    def look(self, name: str = "hub") -> None:
+        """Have the role look at once at what the runtime doesn't watch; it would by itself after a while."""
+        self.kube.patch("KojiHub", name, self.namespace, {"metadata": {"annotations": {"look": str(time.time())}}})
 
     def get(self, name: str = "hub") -> Json:
         """The KojiHub. AssertionError if there is none."""

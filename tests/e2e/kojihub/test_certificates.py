@@ -55,7 +55,9 @@ def days_left(end: datetime.datetime) -> int:
 def says(reason: str, words: list[str], item: Json) -> bool:
     """Whether Ready is False for a reason, with these words: the reason alone may be that of the case before."""
     ready = condition(item, "Ready")
-    return (ready["status"], ready["reason"]) == ("False", reason) and all(word in ready["message"] for word in words)
+    return (ready.get("status"), ready.get("reason")) == ("False", reason) and all(
+        word in ready["message"] for word in words
+    )
 
 
 def give(site: Site, name: str, data: dict[str, str], kind: str = "Opaque") -> None:
@@ -197,14 +199,15 @@ def test_given_certificates_are_used_as_they_are_and_bad_ones_are_named(own_site
         ("expired admin", ADMIN, tls(issue(authority, "koji-admin", days=-1)), "Opaque", "CertificateExpired", []),
     ]  # fmt: skip
     site.apply(**SITES)
-    often(site)
     for what, name, data, kind, reason, words in bad:
         give(site, name, data, kind)
+        site.look()
         wanted = [f"Secret '{name}' in namespace '{site.namespace}'", *words]
         site.told(partial(says, reason, wanted), f"{what}: {reason}, {wanted}")
         assert condition(site.get(), "CertificatesValid")["status"] == "False", what
         give(site, name, given[name])
 
+    site.look()
     site.wait()
     url = site.get()["status"]["url"]
     ca, pem = site.folder / "site-ca.crt", site.folder / "site-admin.pem"

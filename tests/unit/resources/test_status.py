@@ -20,9 +20,10 @@ class Api:
         self.refuses = refuses
         self.events: list[dict[str, Any]] = []
         self.written: list[dict[str, Any]] = []
+        self.status: dict[str, Any] = {}
 
     def get(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
-        return resource(kind, name)
+        return {**resource(kind, name), "status": self.status}
 
     def create(self, kind: str, namespace: str, manifest: dict[str, Any]) -> bool:
         if status := self.refuses.get("create"):
@@ -62,6 +63,16 @@ def test_a_status_that_changes_gets_an_event() -> None:
     assert result["event"]
     assert [event["message"] for event in api.events] == ["which"]
     assert result["retry_after"] == "20s"
+
+
+def test_what_stays_wrong_is_tried_ever_more_seldom_and_another_problem_soon() -> None:
+    api = Api()
+    write(api)
+    api.status = api.written[-1]["status"]
+    for condition in api.status["conditions"]:
+        condition["lastTransitionTime"] = "2026-01-01T00:00:00Z"
+    assert write(api)["retry_after"] == "300s"
+    assert write(api, message="what somebody did about it was not enough")["retry_after"] == "20s"
 
 
 @pytest.mark.parametrize("status", [403, 404])
