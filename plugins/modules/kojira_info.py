@@ -87,6 +87,10 @@ make_user:
   description: Whether the hub user is made for this Kojira, and no KojiUser is.
   type: bool
   returned: always
+worked:
+  description: Whether the Kojira has ever worked, and so has a hub user that is disabled with it.
+  type: bool
+  returned: always
 any_user:
   description: Whether the pod may say as which user it runs.
   type: bool

@@ -70,6 +70,7 @@ class Survey:
             "remove": self._leftover() if stands_by or self._ends else [],
             "pods": self._pod.pods,
             "make_user": self._user.make,
+            "worked": self._worked(),
             "any_user": not self._reader.serves(OPENSHIFT),
             "files": dataclasses.asdict(self._files),
             "claim": self._volume.claim,
@@ -101,6 +102,10 @@ class Survey:
         found, namespace = self._resolver.found, self._names.namespace
         hub = self._resolver.hub
         self._user = user.look(found.user, namespace, self._reader)
+        if self._user.make:
+            # Before anything is changed of it.
+            has = version.call(found.hub_url, found.ca, "getUserPerms", found.user)
+            user.refuse_admin(found.user, has if isinstance(has, list) else [])
         self._volume = volume.look(self._spec, hub, namespace, self._reader)
         if given(self._spec.get("configmap")) == self._names.config:
             raise Problem(
@@ -154,6 +159,10 @@ class Survey:
 
     def _warn(self, reason: str, message: str) -> None:
         self._warnings.append({"reason": reason, "message": message})
+
+    def _worked(self) -> bool:
+        """Whether it ever got so far as to have a user: one that it never touched is not its to disable."""
+        return bool(self._resolver.leftover([{"kind": "ConfigMap", "name": self._names.config}]))
 
     def _leftover(self) -> list[dict[str, Any]]:
         return self._resolver.leftover([{"kind": "Deployment", "name": self._names.deployment}])

@@ -136,6 +136,17 @@ def test_nobody_becomes_an_admin_by_a_kojira(ready: Scene) -> None:
     ready.ready()
 
 
+def test_one_that_was_refused_does_not_disable_whom_it_named(ready: Scene) -> None:
+    ready.delete()
+    ready.hub.session().createUser("boss")
+    ready.hub.session().grantPermission("boss", "admin")
+    ready.refused("UserIsAdmin", koji_hub_user="boss", name="thief")
+    assert ready.hub.session().getUserPerms("boss") == ["admin"]
+    ready.delete("thief")
+    assert ready.hub.session().getUser("boss")["status"] == 0
+    ready.ready()
+
+
 @pytest.mark.parametrize("field", ["hub_host", "koji_hub_url", "host_name"])
 def test_the_hub_may_be_named(ready: Scene, field: str) -> None:
     item = ready.ready(**{field: "https://koji_hub:8443"})

@@ -96,6 +96,13 @@ def test_what_ends_is_removed_and_nothing_is_asked(there: Namespace) -> None:
     assert found["templates"] == []
 
 
+def test_a_user_that_it_never_touched_is_not_its_to_disable(there: Namespace) -> None:
+    assert not surveyed(there)["worked"]
+    owner = {"kind": "Kojira", "name": "kojira", "uid": "uid-Kojira-kojira"}
+    there.add("ConfigMap", "kojira-files", apiVersion="v1", metadata={"ownerReferences": [owner]})
+    assert surveyed(there)["worked"]
+
+
 def test_settings_of_the_hub_that_differ_are_told(there: Namespace) -> None:
     asks = {"max_repo_tasks": 3, "src": "yes"}
     there.add("ConfigMap", "koji-hub-config", {"hub.conf": "[hub]\nMaxRepoTasks = 5\n"})

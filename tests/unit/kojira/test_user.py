@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .namespace import Namespace, surveyed
+from .namespace import Namespace, silent_hub, surveyed
 
 IN_LINE = {"user_id": 7, "permissions": ["repo"]}
 
@@ -47,6 +47,15 @@ def test_one_that_goes_or_is_another_does_not_count(there: Namespace) -> None:
     there.add("KojiUser", "other", spec={"permissions": ["admin"]})
     there.add("KojiUser", "kojira", metadata={"deletionTimestamp": "2026-11-30T10:00:00Z"}, spec={})
     assert surveyed(there)["make_user"]
+
+
+def test_an_admin_is_refused_before_anything_is_changed(there: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent_hub(monkeypatch, ["repo", "admin"])
+    found = surveyed(there, koji_hub_user="boss")
+    assert found["problem"]["reason"] == "UserIsAdmin"
+    assert found["templates"] == []
+    silent_hub(monkeypatch, ["repo"])
+    assert surveyed(there)["problem"] == {}
 
 
 @pytest.mark.parametrize("field", ["koji_hub_user", "hub_username"])
