@@ -59,7 +59,7 @@ def test_kojiras_options_are_what_the_program_reads(ready: Scene) -> None:
 def test_a_change_of_the_sites_settings_rolls_the_pod(ready: Scene) -> None:
     before = ready.pod()["metadata"]["uid"]
     ready.kube.apply(config_map("kojira-config", ready.namespace, {"kojira.conf": "[kojira]\nsleeptime = 3\n"}))
-    ready.ready(configmap="kojira-config", max_repo_tasks=9)  # the ConfigMap alone is seen within a period
+    ready.ready(configmap="kojira-config", finalize_timeout=299)  # the ConfigMap alone is seen within a period
     assert ready.pod()["metadata"]["uid"] != before
     assert ready.conf()["sleeptime"] == "3"
 
@@ -78,7 +78,7 @@ def test_settings_at_which_kojira_would_end_are_refused_and_the_old_ones_work_on
 ) -> None:
     uid = ready.pod()["metadata"]["uid"]
     ready.kube.apply(config_map("bad-config", ready.namespace, {"kojira.conf": text}))
-    assert said in ready.refused("InvalidConfigMap", configmap="bad-config", max_repo_tasks=9)
+    assert said in ready.refused("InvalidConfigMap", configmap="bad-config", finalize_timeout=299)
     assert ready.pod()["metadata"]["uid"] == uid
     ready.ready()
 

@@ -84,7 +84,7 @@ def test_old_repos_are_deleted_from_the_hubs_volume(ready: Scene) -> None:
 def test_the_number_of_repos_is_told(ready: Scene) -> None:
     counted = ready.hub.session().repo.query([["state", "!=", REPO["DELETED"]]], ["id"], {"countOnly": True})
     assert counted
-    ready.kube.patch("Kojira", "kojira", ready.namespace, {"spec": {"max_repo_tasks": 9}})
+    ready.kube.patch("Kojira", "kojira", ready.namespace, {"spec": {"finalize_timeout": 299}})
     ready.told(lambda item: item["status"].get("repos") == counted, f"{counted} repos")
 
 
