@@ -116,6 +116,18 @@ class Scene:
         assert found is not None
         return options(found["data"]["hub.conf"], "hub", raw=True)
 
+    def hub_rolls(self, wanted: dict[str, str], before: str) -> None:
+        """Wait until hub.conf has these options, and another pod than before serves with them."""
+        self.kube.wait_for(lambda: wanted.items() <= self.hub_conf().items(), SOON, "hub.conf follows", self.hub_conf)
+        self.kube.wait_for(lambda: self.hub_uid() not in {before, ""}, SOON, "another pod of the hub is ready")
+
+    def hub_uid(self) -> str:
+        """The hub's pod, if there is one that is ready and stays."""
+        for pod in self.site.pods():
+            if condition(pod, "Ready").get("status") == "True" and not pod["metadata"].get("deletionTimestamp"):
+                return str(pod["metadata"]["uid"])
+        return ""
+
     def repo_tasks(self) -> list[Json]:
         """The newRepo tasks that there are."""
         found: list[Json] = self.hub.session().listTasks({"method": "newRepo", "decode": True})

@@ -85,11 +85,10 @@ def test_settings_at_which_kojira_would_end_are_refused_and_the_old_ones_work_on
 
 def test_limits_and_sources_are_the_hubs_settings(ready: Scene) -> None:
     """Since Koji 1.35; the KojiHub follows within its period."""
+    before = ready.hub_uid()
     ready.ready(max_repo_tasks=4, repo_tasks_limit=3, src="yes")
     assert "max_repo_tasks" not in ready.conf()
-    wanted = {"maxrepotasks": "3", "sourcetags": "*"}
-    ready.kube.wait_for(lambda: wanted.items() <= ready.hub_conf().items(), SOON, "hub.conf follows", ready.hub_conf)
-    ready.site.wait()
+    ready.hub_rolls({"maxrepotasks": "3", "sourcetags": "*"}, before)
     for number in range(4):
         ready.hub.session().createTag(f"limited-{number}", extra={"repo.auto": True})
     ready.kube.wait_for(lambda: len(ready.repo_tasks()) == 3, SOON, "three tasks")
