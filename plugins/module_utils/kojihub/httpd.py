@@ -130,6 +130,10 @@ Listen {port}
     SSLVerifyClient require
     SSLOptions +StdEnvVars
 </Location>
+# Apache also looks for a file of what follows the script's name: denied, each login would be an error in the log.
+<Location /ssllogin>
+    Require all granted
+</Location>
 """
 
 _NO_TLS = """
