@@ -37,6 +37,10 @@ def test_without_tls_nobody_logs_in_and_no_key_is_read() -> None:
     assert "<Location /kojihub/ssllogin>\n    Require all denied\n" in text
 
 
+def test_what_apache_looks_for_at_each_login_is_not_denied() -> None:
+    assert "<Location /ssllogin>\n    Require all granted\n</Location>\n" in render(Httpd("hub"))
+
+
 def test_all_that_is_written_is_below_the_run_folder() -> None:
     text = render(Httpd("hub", http=True))
     for directive in ("PidFile", "DefaultRuntimeDir", "Mutex", "SSLSessionCache", "WSGISocketPrefix"):
