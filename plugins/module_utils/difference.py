@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.quantity import quantity
+from ansible_collections.fedoraproject.koji.plugins.module_utils.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

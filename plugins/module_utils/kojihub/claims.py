@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import MANAGED_BY, MANY_NODES, OPERATOR
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.quantity import quantity
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import given
+from ansible_collections.fedoraproject.koji.plugins.module_utils.quantity import quantity
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
 
 if TYPE_CHECKING:

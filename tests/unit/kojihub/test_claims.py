@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.claims import ClaimsLook, look
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import Names
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.quantity import quantity
 
 from tests.unit.resources.cluster import Objects, resource
 
@@ -116,17 +114,3 @@ def test_a_volume_for_one_node_allows_one_replica(modes: str, single: bool) -> N
 def test_claims_that_could_not_be_used_are_not_made() -> None:
     assert looked(Objects(), replicas=2).make == []
     assert looked(Objects(), replicas=2, httpd_pvc_access_modes=["ReadWriteMany"]).make == []
-
-
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [("1Gi", 2**30), ("1024Mi", 2**30), ("500m", "0.5"), (2, 2), ("1e3", 1000), ("1.5k", 1500), ("0", 0)],
-)
-def test_quantities_are_numbers(text: object, number: object) -> None:
-    assert quantity(text) == Decimal(str(number))
-
-
-@pytest.mark.parametrize("text", ["", "Gi", "1 Gi", "1gi", None, "--1"])
-def test_what_is_no_quantity_is_refused(text: object) -> None:
-    with pytest.raises(ValueError, match="is no quantity"):
-        quantity(text)
