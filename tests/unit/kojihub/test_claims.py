@@ -73,6 +73,21 @@ def test_a_smaller_size_is_refused() -> None:
     assert "'koji-hub-mnt-pvc' has 2Gi" in problem.message
 
 
+def test_without_a_size_a_claim_stays_as_large_as_it_is() -> None:
+    objects = Objects()
+    claim(objects, "koji-hub-mnt-pvc", "20Gi")
+    claim(objects, "koji-hub-httpd-pvc", "500Mi")
+    claim(objects, "koji-hub-backup-pvc", "100Gi")
+    found = looked(objects, backup_before_upgrade={"enabled": True})
+    assert (found.problem, found.grow, found.make) == (None, [], [])
+
+
+def test_without_a_size_a_claim_that_has_not_grown_yet_is_still_named() -> None:
+    objects = Objects()
+    claim(objects, "koji-hub-mnt-pvc", "20Gi", status={"phase": "Bound", "capacity": {"storage": "10Gi"}})
+    assert [warning["reason"] for warning in looked(objects).warnings] == ["ClaimGrows"]
+
+
 def test_a_claim_that_somebody_else_made_is_used_as_it_is() -> None:
     objects = Objects()
     claim(objects, "shared", "1Gi", ("ReadWriteMany",), labels={})
