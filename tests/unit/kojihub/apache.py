@@ -72,7 +72,7 @@ class Apache:
         return subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
 
     def stop_gracefully(self) -> None:
-        """What the pod's preStop does."""
+        """What serve.sh does when the pod is stopped."""
         self.process.send_signal(signal.SIGWINCH)
 
 
