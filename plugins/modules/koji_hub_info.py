@@ -80,6 +80,10 @@ environment:
   type: list
   elements: dict
   returned: always
+trust:
+  description: Volumes (C(volumes)) of pods and mounts (C(mounts)) of containers with the CAs that the site trusts.
+  type: dict
+  returned: always
 checksums:
   description: Annotations of the pods; another value rolls them.
   type: dict

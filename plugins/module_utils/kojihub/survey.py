@@ -25,7 +25,11 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import 
     stage,
     version,
 )
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.environment import environment
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.environment import (
+    CA_BUNDLE,
+    environment,
+    trust,
+)
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import Names
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import GROUP, given
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
@@ -35,7 +39,6 @@ if TYPE_CHECKING:
 
 DEFAULT_IMAGE = "quay.io/fedora/koji-hub:latest"
 CONFIG_CHECKSUM = f"{GROUP}/config"
-CA_BUNDLE = "ca-bundle.crt"
 # A rotation of the CA goes on by itself, step by step, while the hub is ready.
 ROTATION_PERIOD = "20s"
 OPENSHIFT = "SecurityContextConstraints"
@@ -88,6 +91,7 @@ class Survey:
             "remove": self._remove(found),
             "any_user": self._any_user(),
             "environment": environment(self._spec, [found.postgres.host if found.postgres else ""]),
+            "trust": trust(self._spec),
             "checksums": self._checksums(found),
             "status": self._status(found),
             "conditions": self._conditions(found),
