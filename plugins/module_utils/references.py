@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils import cert_manager, certificates, egress, ini
 from ansible_collections.fedoraproject.koji.plugins.module_utils.claims import USER_FIELDS, claims, hub_user
-from ansible_collections.fedoraproject.koji.plugins.module_utils.issuing import Pair, Wishes, issue, usable_pair
+from ansible_collections.fedoraproject.koji.plugins.module_utils.issuing import (
+    Pair,
+    Wishes,
+    chained,
+    issue,
+    usable_pair,
+)
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import names as kojihub
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import (
     DEFAULT_ADMIN_SECRET,
@@ -366,8 +372,8 @@ class Resolver:
         old = self._secret(name) or {}
         current = usable_pair(old.get("tls.crt", ""), old.get("tls.key", ""))
         signer = self._find_signer()
-        if current and self._is_good(current.certificate, signer):
-            self.found.client_certificate, self.found.client_key = current.text, current.key
+        if current and self._is_good(current, signer):
+            self.found.client_certificate, self.found.client_key = chained(current, signer), current.key
             self.found.client_expires = certificates.rfc3339(current.certificate)
             return
         if signer is None:
@@ -411,13 +417,14 @@ class Resolver:
             return
         self._check_given(name, pair.text, pair.key)
 
-    def _is_good(self, current: certificates.Certificate, signer: Pair | None) -> bool:
+    def _is_good(self, current: Pair, signer: Pair | None) -> bool:
         """Whether our certificate need not be issued anew. While nobody can sign, one that the hub accepts is."""
+        found, between = current.certificate, certificates.readable(current.text)[1:]
         by = [signer.certificate] if signer else certificates.readable(self.found.ca)
         return (
-            current.common_name == self.found.user
-            and any(current.issued_by(one) for one in by)
-            and Wishes.of(self._spec).in_time(current, by, datetime.datetime.now(datetime.UTC))
+            found.common_name == self.found.user
+            and bool(certificates.chain(found, between, by))
+            and Wishes.of(self._spec).in_time(found, by, datetime.datetime.now(datetime.UTC))
         )
 
     def _check_given(self, name: str, certificate: str, key: str) -> None:

@@ -182,6 +182,13 @@ class _Looking:
         """The site gives a CA's key alone: its certificate is everyone's ca.crt."""
         signer = self._signer = self._read_key([])
         assert signer  # noqa: S101  (it is there, or Problem was raised)
+        if not signer.certificate.issued_by(signer.certificate):
+            # TLS libraries want a root; whose it is, and so who may log in, is for the site to say.
+            raise self._ca.missing(
+                f"whom everyone trusts (key ca.crt): the CA in {self._key} is an intermediate one, of "
+                f"'{signer.certificate.issuer}'",
+                "create it with the root",
+            )
         old = self._still_needed(signer.certificate)
         bundle = "".join(one.pem for one in (signer.certificate, *old)).strip()
         self._finish(Signers(signer, [signer.certificate], bundle))

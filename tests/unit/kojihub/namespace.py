@@ -74,6 +74,7 @@ class Namespace:
         texts = dict(order["data"])
         if order["issue"]:
             certificate, key = issued(order["issue"], now)
+            certificate += order["issue"]["chain"]
             into = order["issue"]["into"]
             texts |= {f"{into}.crt": certificate, f"{into}.key": key}
             texts |= {"client.pem": certificate + key} if order["role"] == "admin" else {}
@@ -127,7 +128,8 @@ def issued(issue: dict[str, Any], now: datetime.datetime) -> tuple[str, str]:
     key = load_key(issue["key"]) if issue["key"] else ec.generate_private_key(ec.SECP256R1())
     signer = load_key(issue["signer_key"]) if issue["signer_key"] else key
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issue["common_name"])])
-    parent = x509.load_pem_x509_certificate(issue["signer_certificate"].encode()).subject if issue["usage"] else subject
+    by = issue["signer_certificate"]
+    parent = x509.load_pem_x509_certificate(by.encode()).subject if by else subject
     until = datetime.datetime.strptime(issue["not_after"], "%Y%m%d%H%M%S%z")
     builder = (
         x509.CertificateBuilder()
