@@ -176,6 +176,7 @@ class _Looking:
         bundle, trusted = self._read_ca()
         self._signer = self._read_key(trusted)
         self.found.ca = bundle
+        self._warn_of_kept_key("ca.crt is yours and holds its CA")
         self._finish(Signers(self._signer, [self._signer.certificate] if self._signer else trusted, bundle))
 
     def _by_given_key(self) -> None:
@@ -208,6 +209,7 @@ class _Looking:
         ]
         for leaf in leaves:
             issuer.check_written(leaf, self._reader, self._names.namespace)
+        self._warn_of_kept_key("cert_manager_issuer is set")
         if self._is_given(self._ca):
             bundle, trusted = self._read_ca()
             self.found.ca = bundle
@@ -266,6 +268,20 @@ class _Looking:
                 f"'{self._names.host}', set hub_host to that",
             )
 
+    def _warn_of_kept_key(self, since: str) -> None:
+        """A key that the operator made is not taken away by it: only the site knows when nobody is to follow it."""
+        if self._is_ours(self._key):
+            self._warn(
+                "KeptKeySigns",
+                f"{since}, but {self._key} still holds the key of the operator's own CA, which signs for KojiUsers and "
+                f"KojiBuilders as long as it is there; to have them follow: {self._without_key}",
+            )
+
+    @property
+    def _without_key(self) -> str:
+        """What to type so that the operator's own CA signs no more."""
+        return f"kubectl delete secret {self._key.name} -n {self._names.namespace}"
+
     def _is_requested(self, leaf: Leaf) -> bool:
         """Whether cert-manager makes it: a Secret that somebody else gives stays as it is."""
         return bool(self._issuer) and not self._is_given(leaf.secret)
@@ -301,10 +317,11 @@ class _Looking:
             message = f"the CA in {self._key} (key 'tls.crt') expired at {certificates.rfc3339(found)}; renew it"
             raise Problem("CertificateExpired", message)
         if trusted and not certificates.chain(found, certificates.readable(text)[1:], trusted):
+            or_none = f"; if the operator is to sign nothing: {self._without_key}" if self._is_ours(self._key) else ""
             raise Problem(
                 "CertificateFromAnotherCA",
                 f"the CA '{found.subject}' in {self._key} is not in key 'ca.crt' of {self._ca}, so nobody would trust "
-                "what it signs; add it there, or give the key of that CA",
+                f"what it signs; add it there, or give the key of that CA{or_none}",
             )
         return Pair(found, text, key)
 

@@ -245,6 +245,24 @@ def test_a_given_admin_may_be_in_one_file(there: Namespace, site: Site) -> None:
     assert HubRole(there).run().admin_pem.count("BEGIN") == 2
 
 
+def test_a_key_of_the_operator_s_that_is_kept_beside_a_given_ca_is_told_with_what_to_type(
+    there: Namespace, site: Site
+) -> None:
+    HubRole(there).run()
+    own = there.texts(CA)["ca.crt"]
+    there.delete("Secret", CA)
+    given_all(there, site)
+    reason, message = problem(HubRole(there))
+    assert reason == "CertificateFromAnotherCA"
+    assert f"kubectl delete secret {KEY} -n koji" in message
+    there.secret(CA, {"ca.crt": site.certificate + own})
+    found = HubRole(there).run()
+    assert found.valid
+    assert [warning["reason"] for warning in found.warnings] == ["KeptKeySigns"]
+    there.delete("Secret", KEY)
+    assert HubRole(there).run().warnings == []
+
+
 def test_an_intermediate_ca_may_stand_between(there: Namespace, site: Site) -> None:
     between = Site("Intermediate", by=site)
     given_all(there, site)
