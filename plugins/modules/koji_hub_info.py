@@ -62,6 +62,11 @@ templates:
   type: list
   elements: str
   returned: always
+corrections:
+  description: Templates of objects that are put right while something is wrong, but don't change to anything new.
+  type: list
+  elements: str
+  returned: always
 replicas:
   description: How many pods the hub gets now.
   type: int

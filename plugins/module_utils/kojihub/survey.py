@@ -87,6 +87,7 @@ class Survey:
             "problem": found.stage.problem.as_dict() if found.stage.problem else {},
             "warnings": self._warnings(found),
             "templates": found.stage.templates,
+            "corrections": found.stage.corrections,
             "replicas": found.stage.replicas,
             "remove": self._remove(found),
             "any_user": self._any_user(),
@@ -175,7 +176,8 @@ class Survey:
         if self._problems:
             # What serves goes on serving as it does.
             waits = self._problems[0] is found.certificates.problem
-            found.stage = stage.Stage(requests if waits else [], problem=self._problems[0])
+            corrections = self._corrections(found)
+            found.stage = stage.Stage(requests if waits else [], corrections, problem=self._problems[0])
         elif found.exposure is None or found.database is None:  # cannot be: their problems are among these
             found.stage = stage.Stage(problem=Problem("Incomplete", "not all could be read", progressing=True))
         elif not found.certificates.valid:
@@ -187,8 +189,15 @@ class Survey:
             cleaning = found.cleanup.templates if serves else []
             found.stage.templates[:0] = [*requests, *found.exposure.templates, *cleaning]
         if self._spec.get("paused"):
-            found.stage.templates = []
+            found.stage.templates = found.stage.corrections = []
             self._pause(found)
+
+    def _corrections(self, found: Found) -> list[str]:
+        """Of a hub that is there: what makes it reachable needs nothing that may be missing."""
+        taken = any(problem.reason == "NameTaken" for problem in self._problems)
+        if found.exposure is None or taken or not found.rollout.exists:
+            return []
+        return found.exposure.templates
 
     def _pause(self, found: Found) -> None:
         """A hub that serves as it is waits for nothing; another one would wait for what does not come."""
