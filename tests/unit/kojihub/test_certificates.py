@@ -29,6 +29,8 @@ class Site:
         signer = {"signer_certificate": by.certificate, "signer_key": by.key} if by else {}
         end = f"{START + days * DAY:%Y%m%d%H%M%SZ}"
         wanted = {**self._wanted, **signer, "common_name": name, "not_after": end}
+        self.certificate: str
+        self.key: str
         self.certificate, self.key = issued(wanted, START - 2 * DAY)
 
     def issue(
