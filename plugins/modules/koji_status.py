@@ -124,8 +124,9 @@ status:
   type: dict
   returned: when the resource exists
 retry_after:
-  description: When to look again at a resource that is not ready, later the longer it has been so, and soon when something
-    else than before is wrong; else empty.
+  description:
+    - When to look again at a resource that is not ready, later the longer it has been so, and soon when something else
+      than before is wrong; else empty.
   type: str
   returned: always
   sample: 15s
