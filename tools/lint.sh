@@ -26,6 +26,7 @@ check "the modules' documentation" antsibull-docs lint-collection-docs --plugin-
 check "generated CRDs" python -m tools.crds --check
 check "generated reference" python -m tools.reference --check
 check "the table of metrics" python -m tools.metrics --check
+check "the Krew manifest" python -m tools.krew --check
 check "the table of fields" python -m tools.fields
 check "the table of faults" python -m tools.faults
 check "changelog fragments" antsibull-changelog lint
