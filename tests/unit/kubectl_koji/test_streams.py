@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .world import TIMEOUT, alive, until
+from .world import TIMEOUT, alive, only_child, until
 
 if TYPE_CHECKING:
     from .world import World
@@ -106,10 +106,7 @@ def test_koji_ends_when_nobody_reads_any_more(world: World) -> None:
 def test_when_kubectl_is_killed_koji_does_not_stay_behind(world: World) -> None:
     running = world.start("sleep")
     pid = world.recorded("pid")
-    children = subprocess.run(
-        ["pgrep", "-P", str(running.pid)], capture_output=True, text=True, check=True
-    ).stdout.split()
-    os.kill(int(children[0]), signal.SIGKILL)
+    os.kill(only_child(running.pid), signal.SIGKILL)
     assert running.wait(TIMEOUT) == -signal.SIGKILL
     until(lambda: not alive(pid), "koji ends in the pod")
 

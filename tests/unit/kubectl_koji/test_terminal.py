@@ -19,7 +19,7 @@ import pytest
 
 from tests.cluster import ClusterError, packages
 
-from .world import TIMEOUT, alive, hub_pod, kojihub, until
+from .world import TIMEOUT, alive, hub_pod, kojihub, only_child, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,8 +119,7 @@ def test_a_terminal_is_as_before_when_kubectl_is_killed(world: World) -> None:
     terminal.sees(b"sleeping")
     pid = world.recorded("pid")
     assert termios.tcgetattr(terminal.ours) != before, "raw"
-    children = subprocess.run(["pgrep", "-P", str(terminal.process.pid)], capture_output=True, text=True, check=True)
-    os.kill(int(children.stdout.split()[0]), signal.SIGKILL)
+    os.kill(only_child(terminal.process.pid), signal.SIGKILL)
     terminal.process.wait(TIMEOUT)
     assert termios.tcgetattr(terminal.ours) == before
     until(lambda: not alive(pid), "koji ends in the pod")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.machinery
 import importlib.util
 import json
@@ -188,3 +189,12 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def only_child(pid: int) -> int:
+    """The one process that another has started and still has."""
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(file.read_text("utf-8").rpartition(")")[2].split()[1]) == pid:
+                return int(file.parent.name)
+    raise AssertionError(f"process {pid} has no child")
