@@ -83,7 +83,10 @@ def test_a_second_signal_ends_what_does_not_listen(world: World) -> None:
 
 def test_nohup_is_respected(world: World) -> None:
     running = subprocess.Popen(
-        ["nohup", "kubectl-koji", "sleep"], env=world.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        ["env", "--default-signal", "nohup", "kubectl-koji", "sleep"],
+        env=world.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
     )
     world.recorded("pid")
     running.send_signal(signal.SIGHUP)

@@ -19,7 +19,7 @@ import pytest
 
 from tests.cluster import ClusterError, packages
 
-from .world import TIMEOUT, alive, hub_pod, kojihub, only_child, until
+from .world import PROGRAM, TIMEOUT, alive, hub_pod, kojihub, only_child, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ class Terminal:
 
         streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs, **redirected}
         self.process = subprocess.Popen(
-            ["kubectl-koji", *words],
+            [*PROGRAM, *words],
             env=world.environment,
             preexec_fn=settle,  # noqa: PLW1509 - there are none
             **streams,
@@ -188,7 +188,7 @@ class Screen:
 
     def __init__(self, world: World, shell: str) -> None:
         self._tmux = ["tmux", "-S", str(world.folder / "tmux"), "-f", "/dev/null"]
-        start = ["new-session", "-d", "-x", "120", "-y", "40", shell]
+        start = ["new-session", "-d", "-x", "120", "-y", "40", f"env --default-signal {shell}"]
         subprocess.run([*self._tmux, *start], env=world.environment, check=True, timeout=TIMEOUT)
 
     def type(self, text: str, *keys: str) -> None:

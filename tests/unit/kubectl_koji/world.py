@@ -26,6 +26,8 @@ Json = dict[str, Any]
 PLUGIN = ROOT / "bin" / "kubectl-koji"
 HERE = Path(__file__).parent
 TIMEOUT = 60  # seconds
+# What a shell runs in the background ignores SIGINT, and so does the plugin then.
+PROGRAM = ["env", "--default-signal", "kubectl-koji"]
 
 
 def load() -> ModuleType:
@@ -149,7 +151,7 @@ class World:
     def start(self, *words: str, **more: Any) -> subprocess.Popen[bytes]:
         """Start the plugin with pipes."""
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        return subprocess.Popen(["kubectl-koji", *words], env=self.environment, **{**pipes, **more})
+        return subprocess.Popen([*PROGRAM, *words], env=self.environment, **{**pipes, **more})
 
     def says(self, *words: str, code: int = 1) -> str:
         """Run what can't work; what is said about it."""
