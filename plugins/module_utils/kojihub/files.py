@@ -10,6 +10,7 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.fedoraproject.koji.plugins.module_utils import httpd as apache
 from ansible_collections.fedoraproject.koji.plugins.module_utils import ini
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import httpd, messaging, options
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import HTTP_PORT, HTTPS_PORT
@@ -242,8 +243,8 @@ class _Maker:
         site = self._site.get("httpd.conf", "")
         if site.strip():
             try:
-                httpd.check(site)
-            except httpd.HttpdError as error:
+                apache.check(site)
+            except apache.HttpdError as error:
                 raise self._wrong("httpd.conf", error) from error
             self.found.extra["site.conf"] = site
         server = self._names.host or self._names.service_names[2]
@@ -258,7 +259,7 @@ class _Maker:
                     site=bool(site.strip()),
                 )
             )
-        except httpd.HttpdError as error:
+        except apache.HttpdError as error:
             raise Problem("InvalidConfiguration", f"{error}; mend host, KojiWebURL or KojiDir") from error
 
     def _koji_conf(self, web_url: str) -> str:
