@@ -83,14 +83,12 @@ class _Looking:
         self._issuer = spec.get("cert_manager_issuer") or {}
         secrets = Secrets(reader, names.namespace)
         self._ca, self._key = secrets.get(names.ca_secret), secrets.get(names.ca_key_secret)
-        public = (names.host,) if names.host else ()
         self._server = Leaf(
             SERVER,
             secrets.get(names.service_secret),
             names.fullname,
-            tuple(dict.fromkeys((*public, *names.service_names, "localhost"))),
-            # Without a public name everyone connects to the Service.
-            public or (names.service_names[2],),
+            names.certificate_names,
+            names.needed_names,
         )
         admin = given(spec.get("admin_username")) or DEFAULT_ADMIN
         self._admin = Leaf(ADMIN, secrets.get(names.admin_secret), admin)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils import httpd as apache
 from ansible_collections.fedoraproject.koji.plugins.module_utils import ini
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import httpd, messaging, options
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import httpd, messaging, options, proxies
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import HTTP_PORT, HTTPS_PORT
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import given
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
@@ -104,11 +104,6 @@ def look(spec: Mapping[str, Any], names: Names, sources: Sources) -> FilesLook:
     return _Maker(spec, names, sources).make()
 
 
-def proxy_dn(user: str) -> str:
-    """The DN of a user's certificate as mod_ssl prints it: our certificates have a common name only."""
-    return f"CN={user}"
-
-
 class _Maker:
     def __init__(self, spec: Mapping[str, Any], names: Names, sources: Sources) -> None:
         self._spec = spec
@@ -172,7 +167,7 @@ class _Maker:
             raise Problem("InvalidPolicy", f"policies: {error}") from error
         ours = {"KojiDir": KOJI_DIR}
         if self._sources.proxies:
-            ours["ProxyDNs"] = " | ".join(ini.one_line(dn) for dn in self._sources.proxies)
+            ours[proxies.OPTION] = f" {proxies.SEPARATOR} ".join(ini.one_line(dn) for dn in self._sources.proxies)
         if self._sources.web_url:
             ours["KojiWebURL"] = ini.one_line(self._sources.web_url)
         ours |= given_options

@@ -72,7 +72,8 @@ def run(folder: Path, wanted: dict[str, dict[str, Any]]) -> dict[str, dict[str, 
 
 
 TEMPLATE = (
-    "{{ lookup('ansible.builtin.template', '" + str(CHECKOUT / "roles/koji_certificate/templates/ordered.secret.yaml.j2")
+    "{{ lookup('ansible.builtin.template', '"
+    + str(CHECKOUT / "roles/koji_certificate/templates/ordered.secret.yaml.j2")
     + "') | from_yaml }}"
 )  # fmt: skip
 
