@@ -213,7 +213,9 @@ class Application:
                 return self._redirect(f"{self._origin(environ)}{base}/index", ("Set-Cookie", cookie))
             case "logout":
                 gone = f"{COOKIE}=; Max-Age=0; Path={PurePosixPath(base).parent}"
-                return self._redirect(f"{self._origin(environ)}{base}/index", ("Set-Cookie", gone))
+                # As koji-web does, which is wrong where the port speaks TLS.
+                where = f"{self._origin(environ)}{base}/index".replace("https:", "http:")
+                return self._redirect(where, ("Set-Cookie", gone))
         return "404 Not Found", [], error_page(f"Not found: {path}")
 
     def _origin(self, environ: dict[str, Any]) -> str:

@@ -45,6 +45,11 @@ Alias /koji-static "/usr/share/koji-web/static"
 </Directory>
 """
 
+# Koji's logout leads to plain HTTP, at the port that speaks TLS.
+_STAY = """\
+    Header edit Location "^http:" "https:"
+"""
+
 # Koji makes its redirects of name and port; without a port in the request it is the one that people come by.
 _NAME = """    ServerName {name}:{port}
 """
@@ -71,7 +76,7 @@ def render(web: Httpd) -> str:
     parts = [httpd.begin(web.server_name, tls=web.https), _SERVED]
     if web.https:
         name = _NAME.format(name=web.server_name, port=443 if web.public else HTTPS_PORT)
-        parts.append(httpd.https(HTTPS_PORT, TLS_FOLDER, LOGIN, protocols=PROTOCOLS, more=name))
+        parts.append(httpd.https(HTTPS_PORT, TLS_FOLDER, LOGIN, protocols=PROTOCOLS, more=name + _STAY))
     else:
         parts.append(httpd.no_https(LOGIN))
     if web.http:

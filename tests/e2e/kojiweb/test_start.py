@@ -78,6 +78,11 @@ def test_a_user_logs_in_with_a_certificate_through_the_service(site: WebSite, vi
     assert (answer.status_code, answer.url) == (200, f"{browser.url}/index")
     assert browser.user == "releng"
     assert visitor.user == ""
+    out = browser.get("/logout")
+    assert (out.status_code, out.url) == (200, f"{browser.url}/index"), "still by TLS"
+    assert browser.user == ""
+    logs = [site.kube.logs(site.namespace, pod["metadata"]["name"]) for pod in site.pods()]
+    assert "client denied" not in "".join(logs), "a visit is no error"
 
 
 def test_nobody_logs_in_without_a_certificate_or_with_one_by_another_ca(site: WebSite, visitor: Browser) -> None:

@@ -38,6 +38,11 @@ def test_a_login_by_plain_http_is_sent_to_tls_or_refused() -> None:
     assert "SSL" not in plain
 
 
+def test_a_redirect_from_tls_leads_to_tls() -> None:
+    text = render(Httpd("web", http=True))
+    assert text.count('Header edit Location "^http:" "https:"\n') == 1
+
+
 def test_what_is_no_host_is_no_text_for_this_file() -> None:
     with pytest.raises(HttpdError):
         render(Httpd('web"\nLoadModule evil'))
