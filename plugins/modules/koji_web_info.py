@@ -73,6 +73,11 @@ templates:
   type: list
   elements: str
   returned: always
+corrections:
+  description: Templates of objects that are put right, but don't change to what was not applied before.
+  type: list
+  elements: str
+  returned: always
 remove:
   description: Objects that are no longer wanted, as manifests that only name them.
   type: list

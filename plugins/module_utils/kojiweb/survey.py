@@ -47,6 +47,7 @@ class Found:
     certificates: CertificatesLook = dataclasses.field(default_factory=CertificatesLook)
     files: files.FilesLook | None = None
     ask_hub: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    corrections: list[str] = dataclasses.field(default_factory=list)  # templates of what is put right, not changed
 
 
 class Survey:
@@ -145,7 +146,10 @@ class Survey:
     def _templates(self, found: Found, make: list[dict[str, Any]]) -> list[str]:
         requests = [REQUESTS] if found.certificates.requests else []
         if self._problems:
-            # What serves goes on serving as it does.
+            # What serves goes on serving as it does, and can be reached.
+            taken = any(problem.reason == "NameTaken" for problem in self._problems)
+            if found.exposure is not None and found.rollout.exists and not taken:
+                found.corrections = found.exposure.templates
             return requests if self._problems[0] is found.certificates.problem else []
         assert found.exposure  # noqa: S101  (else there was a problem)
         if make:
@@ -178,6 +182,7 @@ class Survey:
             "warnings": [*references.warnings, *warnings],
             "make": [],
             "templates": templates,
+            "corrections": found.corrections,
             "remove": removed,
             "ask_hub": found.ask_hub,
             "any_user": self._any_user(),

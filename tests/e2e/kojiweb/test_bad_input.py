@@ -138,6 +138,12 @@ def test_settings_that_can_not_be_read_are_named(
     assert visitor.answers()
 
 
+def test_a_service_that_is_deleted_while_something_is_wrong_comes_back(site: WebSite, visitor: Browser) -> None:
+    site.refused("MissingConfigMap", theme_configmap="nowhere")
+    site.kube.delete("Service", NAME, site.namespace)
+    site.kube.wait_for(visitor.answers, SOON, "the web pages are there")
+
+
 def test_settings_that_apache_does_not_take_are_told_by_the_pod_and_the_old_one_serves(
     site: WebSite, visitor: Browser
 ) -> None:

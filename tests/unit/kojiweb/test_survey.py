@@ -145,6 +145,7 @@ def test_a_configmap_that_can_not_be_parsed_is_named_and_nothing_is_applied(clus
     cluster.add("ConfigMap", "mine", {"web.conf": "[web\n", "httpd.conf": "LogLevel info\n"})
     found = served(cluster, configmap="mine").look()
     assert (found["problem"]["reason"], found["templates"]) == ("InvalidConfigMap", [])
+    assert found["corrections"], "what makes them reachable is put right all the same"
     assert "'web.conf'" in found["problem"]["message"]
 
 
