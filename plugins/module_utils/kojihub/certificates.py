@@ -42,7 +42,7 @@ DEFAULT_ADMIN = "koji-admin"
 class CertificatesLook:
     """What there is and what is to be made. PEM texts are '' where there is none."""
 
-    make: list[dict[str, Any]] = field(default_factory=list)  # for tasks/certificates.yml
+    make: list[dict[str, Any]] = field(default_factory=list)  # for tasks/secrets.yml of koji_certificate
     requests: list[dict[str, Any]] = field(default_factory=list)  # Certificates of cert-manager that there are to be
     remove: list[dict[str, Any]] = field(default_factory=list)  # those that are no longer wanted
     ca_secret: str = ""
@@ -83,14 +83,12 @@ class _Looking:
         self._issuer = spec.get("cert_manager_issuer") or {}
         secrets = Secrets(reader, names.namespace)
         self._ca, self._key = secrets.get(names.ca_secret), secrets.get(names.ca_key_secret)
-        public = (names.host,) if names.host else ()
         self._server = Leaf(
             SERVER,
             secrets.get(names.service_secret),
             names.fullname,
-            tuple(dict.fromkeys((*public, *names.service_names, "localhost"))),
-            # Without a public name everyone connects to the Service.
-            public or (names.service_names[2],),
+            names.certificate_names,
+            names.needed_names,
         )
         admin = given(spec.get("admin_username")) or DEFAULT_ADMIN
         self._admin = Leaf(ADMIN, secrets.get(names.admin_secret), admin)

@@ -10,7 +10,6 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from ansible_collections.fedoraproject.koji.plugins.module_utils.claims import hub_user
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import (
     certificates,
     claims,
@@ -21,6 +20,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import 
     messaging,
     owned,
     postgres,
+    proxies,
     rollout,
     stage,
     version,
@@ -164,11 +164,11 @@ class Survey:
         if name:
             site = (self._reader.get("ConfigMap", names.namespace, name) or {}).get("data") or {}
         webs = [{**web, "kind": "KojiWeb"} for web in self._reader.list("KojiWeb", names.namespace)]
-        proxies = dict.fromkeys(files.proxy_dn(hub_user(web)[0]) for web in webs)
+        subjects = proxies.of_webs(webs, self._reader, names.namespace)
         hosts = [given((web.get("spec") or {}).get("host")) for web in webs]
         web_url = next((f"https://{host}/koji" for host in hosts if host), "")
         broker = messaging.look(spec, names, self._reader)
-        sources = files.Sources(there, broker=broker, site=site, proxies=list(proxies), web_url=web_url)
+        sources = files.Sources(there, broker=broker, site=site, proxies=subjects, web_url=web_url)
         return files.look(spec, names, sources)
 
     def _decide(self, found: Found) -> None:

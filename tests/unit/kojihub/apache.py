@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.files import FilesLook
 
 CHECKOUT = Path(__file__).parents[3]
-PROBE = CHECKOUT / "roles/koji_hub/files/probe.py"
+PROBE = CHECKOUT / "roles/koji_http/files/probe.py"
 MODULES = Path("/usr/lib/apache2/modules")
 TOP_FOLDERS = ("etc/koji", "etc/httpd", "usr", "run", "httpdir", "mnt/koji")
 # The folders that a pod may write to.

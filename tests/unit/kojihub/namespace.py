@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""A namespace in memory in which the hub's role writes its certificates, as tasks/certificates.yml does."""
+"""A namespace in memory in which the hub's role writes its certificates, as koji_certificate's secrets.yml does."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Namespace:
         self._applied.pop(name, None)
 
     def write(self, order: dict[str, Any], labels: dict[str, str], now: datetime.datetime) -> None:
-        """What tasks/certificate.yml does."""
+        """What tasks/secret.yml does."""
         name, there = order["secret"], self.there.get(("Secret", order["secret"]))
         texts = dict(order["data"])
         if order["issue"]:
@@ -77,7 +77,7 @@ class Namespace:
             certificate += order["issue"]["chain"]
             into = order["issue"]["into"]
             texts |= {f"{into}.crt": certificate, f"{into}.key": key}
-            texts |= {"client.pem": certificate + key} if order["role"] == "admin" else {}
+            texts |= {"client.pem": certificate + key} if order["role"] in {"admin", "client"} else {}
         if there is not None and not order["update"]:
             return
         assert order["version"] == (there["metadata"]["resourceVersion"] if there else ""), "looked at what is there"

@@ -7,7 +7,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.httpd import Httpd, HttpdError, check, render
+from ansible_collections.fedoraproject.koji.plugins.module_utils.httpd import HttpdError, check
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.httpd import Httpd, render
 from hypothesis import given
 from hypothesis import strategies as st
 

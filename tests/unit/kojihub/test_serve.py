@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 DELAY = 0.5  # seconds; the real one is longer
-SCRIPT = (Path(__file__).parents[3] / "roles/koji_hub/files/serve.sh").read_text().replace("sleep 4", f"sleep {DELAY}")
+SCRIPT = (Path(__file__).parents[3] / "roles/koji_http/files/serve.sh").read_text().replace("sleep 4", f"sleep {DELAY}")
 # In place of httpd: says when it has begun, and which signal it got; WINCH ends it after what is under way.
 SERVER = """#!/usr/bin/env python3
 import signal, sys, time

@@ -52,13 +52,13 @@ def run(folder: Path, wanted: dict[str, dict[str, Any]]) -> dict[str, dict[str, 
             },
             {
                 "ansible.builtin.set_fact": {f"made_{name.replace('-', '_')}": TEMPLATE},
-                "vars": {"koji_hub_certificate": f"{{{{ orders[{name!r}] }}}}"},
+                "vars": {"koji_certificate_order": f"{{{{ orders[{name!r}] }}}}"},
             },
         )
     ]
     every = {name: f"{{{{ made_{name.replace('-', '_')} }}}}" for name in names}
     tasks.append({"ansible.builtin.copy": {"content": every, "dest": str(out), "mode": "0600"}})
-    given = {"orders": wanted, "koji_hub_names": Names(hub).as_dict(), "koji_hub_resource": hub}
+    given = {"orders": wanted, "koji_certificate_labels": Names(hub).labels, "koji_certificate_owner": hub}
     play = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": given, "tasks": tasks}]
     playbook = folder / "playbook.yml"
     playbook.write_text(yaml.safe_dump(play, sort_keys=False))
@@ -72,7 +72,8 @@ def run(folder: Path, wanted: dict[str, dict[str, Any]]) -> dict[str, dict[str, 
 
 
 TEMPLATE = (
-    "{{ lookup('ansible.builtin.template', '" + str(CHECKOUT / "roles/koji_hub/templates/certificate.secret.yaml.j2")
+    "{{ lookup('ansible.builtin.template', '"
+    + str(CHECKOUT / "roles/koji_certificate/templates/ordered.secret.yaml.j2")
     + "') | from_yaml }}"
 )  # fmt: skip
 
