@@ -70,8 +70,8 @@ cluster-down: setup ## Remove every trace of the test clusters
 	for name in $(CLUSTERS); do $(PYTHON) -m tests.cluster down --name $$name || exit; done
 
 format: setup ## Put the Python code into shape
-	$(BIN)/ruff format plugins runner tests tools roles
-	$(BIN)/ruff check --fix plugins runner tests tools roles
+	$(BIN)/ruff format plugins runner tests tools roles bin/kubectl-koji
+	$(BIN)/ruff check --fix plugins runner tests tools roles bin/kubectl-koji
 
 crds: setup ## Make the CRDs and their reference anew from config/crd/src
 	$(PYTHON) -m tools.crds

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.quantity import quantity
+from ansible_collections.fedoraproject.koji.plugins.module_utils.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,15 +33,18 @@ def differs(manifest: Mapping[str, Any], there: Mapping[str, Any] | None) -> Dif
         return Difference("absent")
     if there["metadata"].get("deletionTimestamp"):
         return Difference("")  # nothing can be done until it is gone
-    annotations = there["metadata"].get("annotations") or {}
-    try:
-        last = json.loads(annotations.get(LAST_APPLIED, ""))
-    except ValueError:
+    if _last(there) is None:
         return Difference(f".metadata.annotations.{LAST_APPLIED}")
     where = _lacks(manifest, there, "")
-    if _plain(last) != _plain(manifest):
+    if not was_applied(manifest, there):
         return Difference(where or "what was applied last")
     return Difference(where, foreign=_has_more(manifest, there))
+
+
+def was_applied(manifest: Mapping[str, Any], there: Mapping[str, Any] | None) -> bool:
+    """Whether the object was applied last from this manifest, or is absent: then nothing of it would change."""
+    last = _last(there) if there is not None else manifest
+    return last is not None and _plain(last) == _plain(manifest)
 
 
 def owned(manifest: Mapping[str, Any], there: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -58,6 +61,15 @@ def annotated(manifest: Mapping[str, Any]) -> dict[str, Any]:
     said = json.dumps(manifest, separators=(",", ":"), sort_keys=True)
     annotations = {**(metadata.get("annotations") or {}), LAST_APPLIED: said}
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}
+
+
+def _last(there: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The manifest that an object was applied last from, if it says so."""
+    try:
+        last = json.loads((there["metadata"].get("annotations") or {}).get(LAST_APPLIED, ""))
+    except ValueError:
+        return None
+    return last if isinstance(last, dict) and "metadata" in last else None
 
 
 def _has_more(wanted: Any, there: Any) -> bool:

@@ -35,6 +35,21 @@ def usable_pair(text: str, key: str) -> Pair | None:
         return None
 
 
+def chain(signer: Pair) -> str:
+    """What a certificate by it carries along, as PEM, for who knows the root alone: '' where the signer is the root."""
+    found, others = [signer.certificate], certificates.readable(signer.text)[1:]
+    while following := next((one for one in others if one not in found and found[-1].issued_by(one)), None):
+        found.append(following)
+    return "".join(one.pem for one in found if not one.issued_by(one))
+
+
+def chained(current: Pair, signer: Pair | None) -> str:
+    """The text of a certificate as it would be issued now; as it is where somebody else has signed it."""
+    if signer is None or not current.certificate.issued_by(signer.certificate):
+        return current.text
+    return current.certificate.pem + chain(signer)
+
+
 @dataclass(frozen=True)
 class Wishes:
     """What the field `certificate` of a resource asks for."""
@@ -86,4 +101,5 @@ def issue(
         "not_after": until.strftime("%Y%m%d%H%M%SZ"),
         "signer_certificate": signer.certificate.pem if signer else "",
         "signer_key": signer.key if signer else "",
+        "chain": chain(signer) if signer else "",
     }

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils import cert_manager, certificates, egress, ini
 from ansible_collections.fedoraproject.koji.plugins.module_utils.claims import USER_FIELDS, claims, hub_user
-from ansible_collections.fedoraproject.koji.plugins.module_utils.issuing import Pair, Wishes, issue, usable_pair
+from ansible_collections.fedoraproject.koji.plugins.module_utils.issuing import (
+    Pair,
+    Wishes,
+    chained,
+    issue,
+    usable_pair,
+)
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import names as kojihub
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import (
     DEFAULT_ADMIN_SECRET,
@@ -38,6 +44,9 @@ _CLIENT_FIELDS = (
     "authentication.ssl.client_cert_secret",
     "authentication.ssl.client_secret_name",
 )
+
+# Of a site's settings, what is no file of Koji's.
+_OF_APACHE = ("httpd.conf",)
 
 _READ_KEYS = frozenset({"ca.crt", "tls.crt", "tls.key", "client.pem"})
 
@@ -74,6 +83,7 @@ class References:
     """What was found. PEM texts are '' where there is none; `*_ours` means that the role writes that Secret."""
 
     hub_url: str = ""
+    hub: str = ""  # the KojiHub of this namespace that has it; '' where there is none
     user: str = ""
     admin_secret: str = ""
     admin_pem: str = ""
@@ -234,6 +244,7 @@ class Resolver:
         self.found.hub_url = next(iter(urls.values()))
         host = self.found.hub_url.removeprefix("https://").split("/")[0].split(":")[0]
         self._hub = hubs.get(host.split(".")[0]) if host.endswith(f".{self._namespace}.svc") else None
+        self.found.hub = self._hub["metadata"]["name"] if self._hub else ""
 
     def _look_for_hub(self) -> None:
         """For a resource that goes: nobody can tell a hub that went before. Its admin's Secret outlives it."""
@@ -354,7 +365,7 @@ class Resolver:
         """A given client certificate is used as it is; otherwise the role makes one and keeps it valid."""
         name = self.found.client_secret = self._one_of(_CLIENT_FIELDS) or f"{fullname(self._name)}-client-cert"
         there = self._get_secret(name)
-        issuer = self._issuer()
+        issuer = self.issuer()
         if there is not None and not self._is_ours(there) and not (issuer and _is_cert_managers(there)):
             certificate, key = self._pair(name, self._secret(name) or {})
             self._check_given(name, certificate, key)
@@ -371,9 +382,9 @@ class Resolver:
             )
         old = self._secret(name) or {}
         current = usable_pair(old.get("tls.crt", ""), old.get("tls.key", ""))
-        signer = self._find_signer()
-        if current and self._is_good(current.certificate, signer):
-            self.found.client_certificate, self.found.client_key = current.text, current.key
+        signer = self.find_signer()
+        if current and self._is_good(current, signer):
+            self.found.client_certificate, self.found.client_key = chained(current, signer), current.key
             self.found.client_expires = certificates.rfc3339(current.certificate)
             return
         if signer is None:
@@ -389,7 +400,7 @@ class Resolver:
             signer=signer,
         )
 
-    def _issuer(self) -> dict[str, Any]:
+    def issuer(self) -> dict[str, Any]:
         """The hub's issuer of cert-manager; a site that gives the CA's key as well wants the operator to sign."""
         issuer: dict[str, Any] = ((self._hub or {}).get("spec") or {}).get("cert_manager_issuer") or {}
         return {} if any(self._get_secret(name) for name in self._signers()) else issuer
@@ -417,13 +428,14 @@ class Resolver:
             return
         self._check_given(name, pair.text, pair.key)
 
-    def _is_good(self, current: certificates.Certificate, signer: Pair | None) -> bool:
+    def _is_good(self, current: Pair, signer: Pair | None) -> bool:
         """Whether our certificate need not be issued anew. While nobody can sign, one that the hub accepts is."""
+        found, between = current.certificate, certificates.readable(current.text)[1:]
         by = [signer.certificate] if signer else certificates.readable(self.found.ca)
         return (
-            current.common_name == self.found.user
-            and any(current.issued_by(one) for one in by)
-            and Wishes.of(self._spec).in_time(current, by, datetime.datetime.now(datetime.UTC))
+            found.common_name == self.found.user
+            and bool(certificates.chain(found, between, by))
+            and Wishes.of(self._spec).in_time(found, by, datetime.datetime.now(datetime.UTC))
         )
 
     def _check_given(self, name: str, certificate: str, key: str) -> None:
@@ -443,7 +455,7 @@ class Resolver:
         """Secrets that may have the CA's key: <CA Secret>-key, of the CA that was named or of the hub's."""
         return list(dict.fromkeys((f"{self.found.ca_secret}-key", f"{self._hub_ca_secret()}-key")))
 
-    def _find_signer(self) -> Pair | None:
+    def find_signer(self) -> Pair | None:
         """Who signs, or None. Raises Problem where the Secret is no good."""
         for name in self._signers():
             data = self._secret(name)
@@ -480,7 +492,7 @@ class Resolver:
         there = self._reader.get("ConfigMap", self._namespace, name) if name else None
         self.found.settings = dict((there or {}).get("data") or {})
         for key, text in self.found.settings.items():
-            if not key.endswith(".conf"):
+            if not key.endswith(".conf") or key in _OF_APACHE:
                 continue
             try:
                 ini.parse(text)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 READY_TIMEOUT = 180.0  # seconds; the hub's default: a host silent for longer counts as not ready
 OBSERVE = 30.0  # seconds that a silent holder is watched before it is forced away: clocks differ
 BEFORE = 3  # earlier sessions of ours that are remembered
-CALLNUM_MARGIN = 100  # a predecessor that still writes is below it, and gets 1008 from the hub
+CALLNUM_MARGIN = 100  # a predecessor that still writes is below it: 1008 from hubs that look at the numbers (1.36 on)
 
 
 @dataclass(frozen=True)

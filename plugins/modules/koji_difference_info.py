@@ -26,6 +26,14 @@ options:
     type: list
     elements: dict
     required: true
+  corrections:
+    description:
+      - More of them, which are only put right or made again. An object that was applied last from another manifest is
+        left as it is.
+    type: list
+    elements: dict
+    default: []
+    version_added: 0.2.0
 """
 
 EXAMPLES = r"""
@@ -51,7 +59,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 manifests:
-  description: Those of O(manifests) whose objects are absent or not as wanted.
+  description: Those of both options whose objects are absent or not as wanted.
   type: list
   elements: dict
   returned: always
@@ -72,7 +80,12 @@ where:
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fedoraproject.koji.plugins.module_utils.difference import annotated, differs, owned
+from ansible_collections.fedoraproject.koji.plugins.module_utils.difference import (
+    annotated,
+    differs,
+    owned,
+    was_applied,
+)
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kube import KubeApi, KubeError
 
 if TYPE_CHECKING:
@@ -81,12 +94,16 @@ if TYPE_CHECKING:
     from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Reader
 
 
-def compare(reader: Reader, manifests: list[dict[str, Any]]) -> dict[str, Any]:
+def compare(
+    reader: Reader, manifests: list[dict[str, Any]], corrections: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
     """Which of them aren't so. -> the module's result"""
     result: dict[str, Any] = {"changed": False, "manifests": [], "foreign": [], "where": []}
-    for manifest in manifests:
+    for manifest in [*manifests, *(corrections or [])]:
         kind, metadata = manifest["kind"], manifest["metadata"]
         there = reader.get(kind, metadata["namespace"], metadata["name"])
+        if manifest not in manifests and not was_applied(manifest, there):
+            continue
         found = differs(manifest, there)
         if not found.where:
             continue
@@ -100,10 +117,14 @@ def compare(reader: Reader, manifests: list[dict[str, Any]]) -> dict[str, Any]:
 
 def main(make: Callable[..., AnsibleModule] = AnsibleModule) -> None:
     """Compare, and say what is different."""
-    arguments = {"manifests": {"type": "list", "elements": "dict", "required": True}}
+    arguments = {
+        "manifests": {"type": "list", "elements": "dict", "required": True},
+        "corrections": {"type": "list", "elements": "dict", "default": []},
+    }
     module = make(argument_spec=arguments, supports_check_mode=True)
     try:
-        module.exit_json(**compare(KubeApi(proxied=True), module.params["manifests"]))
+        params = module.params
+        module.exit_json(**compare(KubeApi(proxied=True), params["manifests"], params["corrections"]))
     except KubeError as error:
         module.fail_json(msg=str(error))
 

@@ -62,6 +62,11 @@ templates:
   type: list
   elements: str
   returned: always
+corrections:
+  description: Templates of objects that are put right while something is wrong, but don't change to anything new.
+  type: list
+  elements: str
+  returned: always
 replicas:
   description: How many pods the hub gets now.
   type: int
@@ -79,6 +84,10 @@ environment:
   description: Variables of the pods.
   type: list
   elements: dict
+  returned: always
+trust:
+  description: Volumes (C(volumes)) of pods and mounts (C(mounts)) of containers with the CAs that the site trusts.
+  type: dict
   returned: always
 checksums:
   description: Annotations of the pods; another value rolls them.

@@ -78,7 +78,7 @@ options:
         description: Which one.
         type: str
         required: true
-        choices: [DatabaseReady, CertificatesValid]
+        choices: [DatabaseReady, CertificatesValid, HubReachable]
       status:
         description: Whether it holds.
         type: bool
@@ -124,8 +124,9 @@ status:
   type: dict
   returned: when the resource exists
 retry_after:
-  description: When to look again at a resource that is not ready, later the longer it has been so, and soon when something
-    else than before is wrong; else empty.
+  description:
+    - When to look again at a resource that is not ready, later the longer it has been so, and soon when something else
+      than before is wrong; else empty.
   type: str
   returned: always
   sample: 15s
@@ -153,6 +154,8 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.names import AP
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Conditions that some roles write beside the usual ones.
+FURTHER = ["DatabaseReady", "CertificatesValid", "HubReachable"]
 ARGUMENTS: dict[str, Any] = {
     "kind": {"type": "str", "required": True, "choices": ["KojiHub", "KojiWeb", "Kojira", "KojiBuilder", "KojiUser"]},
     "name": {"type": "str", "required": True},
@@ -172,7 +175,11 @@ ARGUMENTS: dict[str, Any] = {
         "elements": "dict",
         "default": [],
         "options": {
-            "type": {"type": "str", "required": True, "choices": ["DatabaseReady", "CertificatesValid"]},
+            "type": {
+                "type": "str",
+                "required": True,
+                "choices": ["DatabaseReady", "CertificatesValid", "HubReachable"],
+            },
             "status": {"type": "bool", "required": True},
             "reason": {"type": "str", "required": True},
             "message": {"type": "str", "default": ""},
@@ -187,7 +194,7 @@ ARGUMENTS: dict[str, Any] = {
 # Seconds. What comes right by itself is looked at soon; what a person has to mend takes at least a moment.
 RETRY_PROGRESSING, RETRY_DEGRADED, RETRY_MAX = 5, 20, 300
 # What a role says of its resource; other writers have conditions of their own.
-OWN_CONDITIONS = ("Ready", "Progressing", "Degraded", "Warning", "DatabaseReady", "CertificatesValid")
+OWN_CONDITIONS = ("Ready", "Progressing", "Degraded", "Warning", *FURTHER)
 
 
 def wanted_conditions(params: dict[str, Any]) -> list[Condition]:

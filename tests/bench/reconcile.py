@@ -29,6 +29,7 @@ class Steady:
     """Runs of one resource with nothing to do, and what was written in each."""
 
     runs: list[Run]
+    ready: float = 0.0  # seconds from its creation until it was ready
     writes: list[int] = field(default_factory=list)
     written: list[str] = field(default_factory=list)  # in words, for the report
 
@@ -37,6 +38,7 @@ class Steady:
         name = f"reconcile.{kind}"
         if self.writes:
             figures.add(f"{name}.writes", "requests", self.writes)
+        figures.add(f"{name}.ready", "s", [self.ready])
         figures.add(f"{name}.tasks", "tasks", [run.tasks for run in self.runs])
         figures.add(f"{name}.cpu", "s", [run.cpu for run in self.runs])
         figures.add(f"{name}.wall", "s", [run.wall for run in self.runs])
@@ -50,8 +52,10 @@ def measure(kube: Kube, runs: TimedRuns, item: dict[str, Any], count: int, audit
     """
     kind, name, namespace = item["kind"], item["metadata"]["name"], item["metadata"]["namespace"]
     log = AuditLog(audit) if audit else None
+    begin = time.monotonic()
     kube.create({**item, "metadata": {**item["metadata"], "annotations": {PERIOD_ANNOTATION: f"{PERIOD}s"}}}, namespace)
     kube.wait_condition(kind, name, namespace, TIMEOUT)
+    ready = time.monotonic() - begin
     first = len(runs.of(kind, namespace, name)) + SETTLE
     deadline = time.monotonic() + TIMEOUT
     # One more: it ends after what the one before it wrote is in the log.
@@ -59,7 +63,7 @@ def measure(kube: Kube, runs: TimedRuns, item: dict[str, Any], count: int, audit
         assert time.monotonic() < deadline, f"{kind} {name}: {len(found)} runs in {TIMEOUT} s"
         time.sleep(1)
     kube.delete(kind, name, namespace, timeout=TIMEOUT)
-    steady = Steady(found[first : first + count])
+    steady = Steady(found[first : first + count], ready)
     failed = [run for run in steady.runs if run.exit_code]
     assert not failed, f"{kind} {name}: {len(failed)} of {count} runs failed; see build/logs/bench-operator.log"
     if log:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.bench import kojid_loop
 from tests.devloop.environment import environment
+from tests.e2e.kojiweb.site import IMAGE as HUB_IMAGE
 from tests.e2e.operator import CHECKOUT, Operator
 from tests.e2e.resources import IMAGE, resource
 
@@ -183,4 +184,5 @@ def steady_resources(name: str) -> list[dict[str, Any]]:
     return [
         resource("KojiUser", "bench-steady-user", name, permissions=["repo"]),
         resource("KojiBuilder", "bench-steady", name, **builder),
+        resource("KojiWeb", "bench-web", name, image=HUB_IMAGE, image_pull_policy="IfNotPresent", resources=quantities),
     ]

@@ -85,6 +85,15 @@ def add_devhub(context: Path) -> None:
     for wheel in wheels.ensure(messaging / "requirements.txt", (), wheels.COMPILED).iterdir():
         shutil.copy2(wheel, messaging)
     add_schema(context, older.VERSIONS[-1])
+    add_devweb(context)
+
+
+def add_devweb(context: Path) -> None:
+    """The stand-in for the web pages, which Fedora's hub image has beside the hub."""
+    web = CHECKOUT / "tests/devweb"
+    (context / "koji-web/scripts").mkdir(parents=True)
+    shutil.copy2(web / "wsgi_publisher.py", context / "koji-web/scripts")
+    shutil.copytree(web / "static", context / "koji-web/static")
 
 
 def add_older_schema(context: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from . import own
 from .callers import OPTIONS, Caller, LibrarySession, Raw, Session, client
-from .hubs import Address, Hub, from_environment, needs, read_settings
+from .hubs import Address, Hub, from_environment, needs, needs_numbers, numbers_calls, read_settings
 from .record import Names, Record, Recorder
 from .scene import ARCH, Builder, Tasks, named_as_certificate
 
@@ -92,6 +92,7 @@ def prepared(address: Address) -> Iterator[Hub]:
     admin.enableUser(name)
     admin.enableHost(name)
     admin.addChannel(channel, description="contract suite")
+    hub.numbered = numbers_calls(admin)
     others = [entry["name"] for entry in admin.listChannels(hostID=name)]
     for other in others:
         admin.removeHostFromChannel(name, other)
@@ -138,7 +139,7 @@ def recorder(request: pytest.FixtureRequest, hub: Hub, record: Record) -> Iterat
             f"contract-{hub.run}": "<channel>",
         }
     )
-    recorder = Recorder(names, record.tests.get(test), record.version)
+    recorder = Recorder(names, record.tests.get(test), record.version, numbered=hub.numbered)
     yield recorder
     if not request.node.stash.get(PASSED, False):
         return
@@ -146,6 +147,12 @@ def recorder(request: pytest.FixtureRequest, hub: Hub, record: Record) -> Iterat
         record.tests[test] = recorder.calls
     elif differences := recorder.differences():
         pytest.fail(f"{test} differs from the record of {record.version}:\n" + "\n".join(differences), pytrace=False)
+
+
+@pytest.fixture
+def numbered(hub: Hub) -> None:
+    """The hub looks at the numbers of calls."""
+    needs_numbers(hub)
 
 
 @pytest.fixture

@@ -44,12 +44,14 @@ def test_a_call_that_only_reads_does_not_store_its_number(raw: Raw, session: Cal
     raw.call("host", "getLoggedInUser", **session(3))
 
 
+@pytest.mark.usefixtures("numbered")
 def test_a_call_that_writes_stores_its_number(raw: Raw, builder: Builder) -> None:
     raw.call("host", "host.updateHost", 0.0, True, **session_headers(builder.sinfo, 50))
     assert raw.call("host", "getSessionInfo", **session_headers(builder.sinfo))["callnum"] == 50
     builder.session.callnum = 60
 
 
+@pytest.mark.usefixtures("numbered")
 def test_a_lower_number_is_a_sequence_error(raw: Raw, builder: Builder) -> None:
     raw.call("host", "host.updateHost", 0.0, True, **session_headers(builder.sinfo, 50))
     with fault(1008):
@@ -59,6 +61,7 @@ def test_a_lower_number_is_a_sequence_error(raw: Raw, builder: Builder) -> None:
     builder.session.callnum = 60
 
 
+@pytest.mark.usefixtures("numbered")
 def test_the_same_number_again_is_a_retry_error(raw: Raw, builder: Builder) -> None:
     raw.call("host", "host.updateHost", 0.0, True, **session_headers(builder.sinfo, 50))
     with fault(1009):
@@ -85,6 +88,7 @@ def test_gaps_are_fine(raw: Raw, builder: Builder) -> None:
     builder.session.callnum = 6000
 
 
+@pytest.mark.usefixtures("numbered")
 def test_without_the_header_nothing_is_checked(raw: Raw, builder: Builder) -> None:
     raw.call("host", "host.updateHost", 0.0, True, **session_headers(builder.sinfo, 50))
     raw.call("host", "host.updateHost", 0.0, True, **session_headers(builder.sinfo))
@@ -100,6 +104,7 @@ def test_a_call_that_failed_does_not_store_its_number(raw: Raw, builder: Builder
     builder.session.callnum = 60
 
 
+@pytest.mark.usefixtures("numbered")
 def test_each_session_counts_for_itself(raw: Raw, builder: Builder) -> None:
     raw.call("host", "host.updateHost", 0.0, True, **session_headers(builder.sinfo, 50))
     builder.session.callnum = 60
@@ -108,6 +113,7 @@ def test_each_session_counts_for_itself(raw: Raw, builder: Builder) -> None:
     assert raw.call("subsession", "getSessionInfo", **session_headers(child))["callnum"] == 1
 
 
+@pytest.mark.usefixtures("numbered")
 def test_a_session_is_resumed_one_beyond_what_the_hub_has(raw: Raw, hub: Hub, builder: Builder) -> None:
     builder.session.callnum = 41
     builder.check_in()
@@ -119,6 +125,7 @@ def test_a_session_is_resumed_one_beyond_what_the_hub_has(raw: Raw, hub: Hub, bu
     builder.session.callnum = known + 2
 
 
+@pytest.mark.usefixtures("numbered")
 def test_a_call_number_inside_sinfo_is_ignored_by_the_library(hub: Hub, builder: Builder) -> None:
     builder.session.callnum = 41
     builder.check_in()
@@ -127,6 +134,7 @@ def test_a_call_number_inside_sinfo_is_ignored_by_the_library(hub: Hub, builder:
         resumed.host.updateHost(0.0, True)
 
 
+@pytest.mark.usefixtures("numbered")
 def test_odd_call_numbers_are_an_uncaught_error(raw: Raw, session: Callable[..., dict[str, str]]) -> None:
     with fault(1):
         raw.call("host", "getAPIVersion", **{**session(), "Koji_Session_Callnum": "many"})

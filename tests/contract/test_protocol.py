@@ -39,9 +39,12 @@ def test_a_get_is_answered_method_not_allowed(raw: Raw, hub: Hub) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"no XML"], ids=["empty", "not XML"])
 def test_a_body_that_is_no_call_is_a_bad_request(raw: Raw, body: bytes) -> None:
-    status = raw.post_body(body).status_code
-    raw.note("anonymous", "HTTP status", status)
-    assert status == 400
+    answer = raw.post_body(body)
+    if answer.status_code == 200:
+        assert b"<fault>" in answer.content
+        pytest.skip("this hub answers with a fault; later ones with status 400")
+    raw.note("anonymous", "HTTP status", answer.status_code)
+    assert answer.status_code == 400
 
 
 def test_faults_come_with_status_ok(raw: Raw) -> None:
@@ -120,6 +123,7 @@ def test_a_call_refused_in_a_multicall_takes_nothing_back_from_the_others(
     assert admin.getUserPerms(user) == ["repo"]
 
 
+@pytest.mark.usefixtures("numbered")
 def test_a_multicall_is_one_step_of_the_call_number(raw: Raw, builder: Builder) -> None:
     builder.session.callnum = 30
     with builder.session.multicall() as multi:

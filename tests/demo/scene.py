@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 SECRET = "postgres_secret.yaml"
 SAMPLES = tuple(f"apps_v1alpha1_{kind}.yaml" for kind in ("kojihub", "kojiweb", "kojira", "kojiuser", "kojibuilder"))
-# KojiWeb and Kojira have no role yet: they are accepted, and that is all.
-READY_KINDS = ("KojiHub", "KojiUser", "KojiBuilder")
+# Kojira has no role yet: it is accepted, and that is all.
+READY_KINDS = ("KojiHub", "KojiWeb", "KojiUser", "KojiBuilder")
 POSTGRES_IMAGE = "localhost/postgres:dev"
 IMAGES = {"KojiBuilder": "localhost/koji-builder:dev"}
 HUB_IMAGE = "localhost/devhub:dev"  # of all other kinds

@@ -58,9 +58,9 @@ def _pair(
 
 
 class Authority:
-    """A certificate authority that lasts as long as the object."""
+    """A certificate authority that lasts as long as the object: a root, or one that another has signed."""
 
-    def __init__(self, common_name: str = "devhub CA") -> None:
+    def __init__(self, common_name: str = "devhub CA", by: "Authority | None" = None) -> None:
         self.common_name = common_name
         self.signer = ec.generate_private_key(ec.SECP256R1())
         key_id = x509.SubjectKeyIdentifier.from_public_key(self.signer.public_key())
@@ -75,10 +75,12 @@ class Authority:
             encipher_only=False,
             decipher_only=False,
         )
-        builder = _builder(common_name, common_name, self.signer, CA_LIFE)
-        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        above = by or self
+        builder = _builder(common_name, above.common_name, self.signer, CA_LIFE)
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         builder = builder.add_extension(usage, critical=True).add_extension(key_id, critical=False)
-        self.pair = _pair(builder, self.signer, self.signer)
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(above.signer.public_key())
+        self.pair = _pair(builder.add_extension(issuer, critical=False), self.signer, above.signer)
 
     @classmethod
     def load(cls, pair: Pair) -> "Authority":

@@ -42,7 +42,7 @@ DEFAULT_ADMIN = "koji-admin"
 class CertificatesLook:
     """What there is and what is to be made. PEM texts are '' where there is none."""
 
-    make: list[dict[str, Any]] = field(default_factory=list)  # for tasks/certificates.yml
+    make: list[dict[str, Any]] = field(default_factory=list)  # for tasks/secrets.yml of koji_certificate
     requests: list[dict[str, Any]] = field(default_factory=list)  # Certificates of cert-manager that there are to be
     remove: list[dict[str, Any]] = field(default_factory=list)  # those that are no longer wanted
     ca_secret: str = ""
@@ -83,14 +83,12 @@ class _Looking:
         self._issuer = spec.get("cert_manager_issuer") or {}
         secrets = Secrets(reader, names.namespace)
         self._ca, self._key = secrets.get(names.ca_secret), secrets.get(names.ca_key_secret)
-        public = (names.host,) if names.host else ()
         self._server = Leaf(
             SERVER,
             secrets.get(names.service_secret),
             names.fullname,
-            tuple(dict.fromkeys((*public, *names.service_names, "localhost"))),
-            # Without a public name everyone connects to the Service.
-            public or (names.service_names[2],),
+            names.certificate_names,
+            names.needed_names,
         )
         admin = given(spec.get("admin_username")) or DEFAULT_ADMIN
         self._admin = Leaf(ADMIN, secrets.get(names.admin_secret), admin)
@@ -176,12 +174,20 @@ class _Looking:
         bundle, trusted = self._read_ca()
         self._signer = self._read_key(trusted)
         self.found.ca = bundle
+        self._warn_of_kept_key("ca.crt is yours and holds its CA")
         self._finish(Signers(self._signer, [self._signer.certificate] if self._signer else trusted, bundle))
 
     def _by_given_key(self) -> None:
         """The site gives a CA's key alone: its certificate is everyone's ca.crt."""
         signer = self._signer = self._read_key([])
         assert signer  # noqa: S101  (it is there, or Problem was raised)
+        if not signer.certificate.issued_by(signer.certificate):
+            # TLS libraries want a root; whose it is, and so who may log in, is for the site to say.
+            raise self._ca.missing(
+                f"whom everyone trusts (key ca.crt): the CA in {self._key} is an intermediate one, of "
+                f"'{signer.certificate.issuer}'",
+                "create it with the root",
+            )
         old = self._still_needed(signer.certificate)
         bundle = "".join(one.pem for one in (signer.certificate, *old)).strip()
         self._finish(Signers(signer, [signer.certificate], bundle))
@@ -201,6 +207,7 @@ class _Looking:
         ]
         for leaf in leaves:
             issuer.check_written(leaf, self._reader, self._names.namespace)
+        self._warn_of_kept_key("cert_manager_issuer is set")
         if self._is_given(self._ca):
             bundle, trusted = self._read_ca()
             self.found.ca = bundle
@@ -259,6 +266,20 @@ class _Looking:
                 f"'{self._names.host}', set hub_host to that",
             )
 
+    def _warn_of_kept_key(self, since: str) -> None:
+        """A key that the operator made is not taken away by it: only the site knows when nobody is to follow it."""
+        if self._is_ours(self._key):
+            self._warn(
+                "KeptKeySigns",
+                f"{since}, but {self._key} still holds the key of the operator's own CA, which signs for KojiUsers and "
+                f"KojiBuilders as long as it is there; to have them follow: {self._without_key}",
+            )
+
+    @property
+    def _without_key(self) -> str:
+        """What to type so that the operator's own CA signs no more."""
+        return f"kubectl delete secret {self._key.name} -n {self._names.namespace}"
+
     def _is_requested(self, leaf: Leaf) -> bool:
         """Whether cert-manager makes it: a Secret that somebody else gives stays as it is."""
         return bool(self._issuer) and not self._is_given(leaf.secret)
@@ -294,10 +315,11 @@ class _Looking:
             message = f"the CA in {self._key} (key 'tls.crt') expired at {certificates.rfc3339(found)}; renew it"
             raise Problem("CertificateExpired", message)
         if trusted and not certificates.chain(found, certificates.readable(text)[1:], trusted):
+            or_none = f"; if the operator is to sign nothing: {self._without_key}" if self._is_ours(self._key) else ""
             raise Problem(
                 "CertificateFromAnotherCA",
                 f"the CA '{found.subject}' in {self._key} is not in key 'ca.crt' of {self._ca}, so nobody would trust "
-                "what it signs; add it there, or give the key of that CA",
+                f"what it signs; add it there, or give the key of that CA{or_none}",
             )
         return Pair(found, text, key)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import MANAGED_BY, MANY_NODES, OPERATOR
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.quantity import quantity
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import given
+from ansible_collections.fedoraproject.koji.plugins.module_utils.quantity import quantity
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
 
 if TYPE_CHECKING:
@@ -72,11 +72,12 @@ class _Looking:
 
     def at(self, key: str, name: str, options: Mapping[str, Any]) -> list[str]:
         """One claim. -> its access modes"""
-        size = given(options.get("size")) or DEFAULT_SIZES[key]
+        size = given(options.get("size"))
         modes: list[str] = options.get("access_modes") or DEFAULT_MODES
         there = self._reader.get("PersistentVolumeClaim", self._names.namespace, name)
         if there is None:
-            self.found.make.append(_manifest(self._names, name, size, modes, given(options.get("storage_class"))))
+            wanted = size or DEFAULT_SIZES[key]
+            self.found.make.append(_manifest(self._names, name, wanted, modes, given(options.get("storage_class"))))
             return modes
         if there["metadata"].get("deletionTimestamp"):
             message = f"claim '{name}' is being deleted, and its data with it once no pod uses it any more"
@@ -86,13 +87,18 @@ class _Looking:
             self._compare_size(key, there, size)
         return (there.get("status") or {}).get("accessModes") or there["spec"].get("accessModes") or modes
 
-    def _compare_size(self, key: str, there: Mapping[str, Any], size: str) -> None:
+    def _compare_size(self, key: str, there: Mapping[str, Any], wanted: str) -> None:
+        """Without a size that is wanted it is right as it is: it may have been grown before."""
         name, status = there["metadata"]["name"], there.get("status") or {}
         asked = there["spec"]["resources"]["requests"]["storage"]
         has = (status.get("capacity") or {}).get("storage", asked)
+        size = wanted or asked
         if quantity(size) < quantity(asked):
             field = "backup_before_upgrade.pvc_size" if key == "backup" else f"{key}_pvc_size"
-            message = f"{field} is {size}, but claim '{name}' has {asked}, and a claim can't shrink; set it to {asked}"
+            message = (
+                f"{field} is {size}, but claim '{name}' has {asked}, and a claim can't shrink; set it to {asked}, or "
+                "remove it"
+            )
             self.found.problem = self.found.problem or Problem("ClaimCannotShrink", message)
         elif quantity(size) > quantity(asked):
             requests = {"resources": {"requests": {"storage": size}}}

@@ -5,6 +5,9 @@
 One Job for each image, Secret and admin, in two ways. The first runs beside the hub and does what a running hub doesn't
 notice; where that isn't enough it says so, and the second runs while the hub stands still. A failed one is followed by
 another, later each time; what it said stays in the status until one has succeeded.
+
+An image's tag may come to mean another content, and pods that start later run that. So one that no Job has seen yet is
+followed by a Job for it. Each says in its annotations what it and those before it have seen.
 """
 
 from __future__ import annotations
@@ -16,13 +19,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import contents
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.contents import Content
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.owned import is_ours
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.rollout import start_problem
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import given
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import Names
     from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.postgres import Postgres
@@ -31,12 +36,16 @@ if TYPE_CHECKING:
 PROGRAM = Path(__file__).parents[3] / "roles/koji_hub/files/database"
 COMPONENT = "database"
 KEY, MODE, ATTEMPT = (f"apps.fedoraproject.org/database-{what}" for what in ("key", "mode", "attempt"))
+# Annotations: the content that a Job is for, the node that has it, and what was seen before.
+CONTENT, NODE, SEEN = (f"apps.fedoraproject.org/database-{what}" for what in ("content", "node", "seen"))
 ONLINE, OFFLINE = "online", "offline"
 DEFAULT_ADMIN = "koji-admin"
 # Seconds from a failure to the next attempt: the first, doubled each time, up to the last.
 RETRY_FIRST, RETRY_LAST = 10, 300
 # A Job's name ends with it; a pod's label has 63 characters.
 MAX_ATTEMPT = 999
+# Contents that are remembered.
+MAX_SEEN = 50
 LAST_LINES = 3
 
 
@@ -58,6 +67,8 @@ class DatabaseLook:
     remove: list[dict[str, Any]] = field(default_factory=list)  # with propagationPolicy Background
     configmap: str = ""
     labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    node_affinity: dict[str, Any] = field(default_factory=dict)  # the resource's own, if it is {}
     pod_labels: dict[str, str] = field(default_factory=dict)
     args: list[str] = field(default_factory=list)
     env: list[dict[str, Any]] = field(default_factory=list)
@@ -69,9 +80,22 @@ def look(spec: Mapping[str, Any], names: Names, postgres: Postgres, reader: PodR
     """Read the Jobs and, of the newest, its pod."""
     settings = _settings(spec, names)
     key = _key(names, postgres, image, settings)
+
+    def name_for(content: str) -> str:
+        return names.job(_key(names, postgres, image, settings, content))
+
     found = DatabaseLook(key, names.job(key), configmap=f"{names.fullname}-database")
-    _Looking(found, names, reader).look()
+    looking = _Looking(found, names, reader, name_for)
+    looking.look(contents.running(names, reader, image))
     _describe(found, names, postgres, settings)
+    node = found.annotations.get(NODE, "")
+    if node and not contents.always_pulled(image, given(spec.get("image_pull_policy"))):
+        found.node_affinity = contents.on_node((spec.get("affinity") or {}).get("nodeAffinity") or {}, node)
+    if looking.newer is not None and found.state == "absent":
+        found.message = (
+            f"pod '{looking.newer.pod}' runs a content of image '{image}' that no Job has seen yet, so another one is "
+            "being made that looks at the schema"
+        )
     return found
 
 
@@ -85,11 +109,11 @@ def _settings(spec: Mapping[str, Any], names: Names) -> dict[str, str]:
     }
 
 
-def _key(names: Names, postgres: Postgres, image: str, settings: Mapping[str, str]) -> str:
+def _key(names: Names, postgres: Postgres, image: str, settings: Mapping[str, str], content: str = "") -> str:
     """Seven hex digits. A resource that was deleted and made again has Jobs of its own."""
     program = [file.read_text("utf-8") for file in sorted(PROGRAM.glob("*.py"))]
     text = json.dumps([names.uid, image, postgres.secret, postgres.checksum, dict(settings), program])
-    return hashlib.sha256(text.encode()).hexdigest()[:7]
+    return hashlib.sha256(f"{text}{content}".encode()).hexdigest()[:7]
 
 
 def _describe(found: DatabaseLook, names: Names, postgres: Postgres, settings: Mapping[str, str]) -> None:
@@ -117,13 +141,15 @@ def _describe(found: DatabaseLook, names: Names, postgres: Postgres, settings: M
 class _Looking:
     """Reads what there is into a DatabaseLook."""
 
-    def __init__(self, found: DatabaseLook, names: Names, reader: PodReader) -> None:
+    def __init__(self, found: DatabaseLook, names: Names, reader: PodReader, name_for: Callable[[str], str]) -> None:
         self._found = found
         self._names = names
         self._reader = reader
+        self._name_for = name_for
+        self.newer: Content | None = None  # what the Job that comes or runs is for, if it is not the first
 
-    def look(self) -> None:
-        """Fill it in."""
+    def look(self, running: Sequence[Content]) -> None:
+        """Fill it in; `running` are the contents of the hub's pods."""
         found = self._found
         of_this_key = []
         for job in self._jobs():
@@ -136,19 +162,55 @@ class _Looking:
                 found.state, found.reason = "running", "DatabaseJobRuns"
                 found.message = f"Job '{job['metadata']['name']}', of the settings before, still works on the database"
                 return
-        succeeded = [job for job in of_this_key if _ended(job) == "Complete"]
-        if succeeded:
-            self._succeeded(succeeded[-1])
-            for job in of_this_key:
-                if job is not succeeded[-1] and _ended(job):
-                    self._remove(job)
-        elif of_this_key:
-            self._newest(*of_this_key[-1:-3:-1])
-            # The one that ended last is kept: what it said is still news.
-            for job in of_this_key[: -1 if _ended(of_this_key[-1]) else -2]:
+        last = next((job for job in reversed(of_this_key) if _ended(job) == "Complete"), None)
+        if last is None:
+            self._go_on(of_this_key)
+            return
+        later = of_this_key[of_this_key.index(last) + 1 :]
+        if later and self._is_moot(later[-1], {content.digest for content in running}):
+            later = []
+        for job in of_this_key:
+            if job is not last and job not in later and _ended(job):
                 self._remove(job)
+        seen = self._seen(last)
+        unseen = [content for content in running if content.digest not in seen]
+        if later or unseen:
+            # One that was begun goes on, although its pods may have had to end for it.
+            self._aim(_content(later[-1]) if later else unseen[0], seen)
+            self._go_on(later)
         else:
-            found.make = True
+            self._succeeded(last)
+
+    def _go_on(self, jobs: Sequence[dict[str, Any]]) -> None:
+        """None of these has succeeded yet."""
+        if not jobs:
+            self._found.make = True
+            return
+        self._newest(*jobs[-1:-3:-1])
+        # The one that ended last is kept: what it said is still news.
+        for job in jobs[: -1 if _ended(jobs[-1]) else -2]:
+            self._remove(job)
+
+    def _is_moot(self, job: Mapping[str, Any], running: Collection[str]) -> bool:
+        """Whether it has failed beside the hub for a content that no pod runs any more."""
+        beside = job["metadata"]["labels"].get(MODE) == ONLINE and not self._went_offline(job)
+        return _ended(job) == "Failed" and beside and _content(job).digest not in running
+
+    def _aim(self, content: Content, seen: Sequence[str]) -> None:
+        self.newer = content
+        self._found.job = self._name_for(content.digest)
+        said = json.dumps(seen[-MAX_SEEN:])
+        self._found.annotations = {CONTENT: content.digest, NODE: content.node, SEEN: said}
+
+    def _seen(self, job: Mapping[str, Any]) -> list[str]:
+        """Contents that this Job and those before it have looked at the schema for."""
+        annotations = job["metadata"].get("annotations") or {}
+        try:
+            before = [str(one) for one in json.loads(annotations.get(SEEN, "[]"))]
+        except (ValueError, TypeError):
+            before = []
+        own = [annotations.get(CONTENT, ""), contents.of_pod(self._pod(job), COMPONENT)]
+        return list(dict.fromkeys(digest for digest in [*before, *own] if digest))
 
     def _jobs(self) -> list[dict[str, Any]]:
         """The hub's own, the oldest first."""
@@ -217,7 +279,8 @@ class _Looking:
 
     def _next(self, mode: str, attempt: int) -> None:
         self._found.make, self._found.mode, self._found.attempt = True, mode, attempt
-        self._found.job = f"{self._names.job(self._found.key)}-{'off' if mode == OFFLINE else 'on'}{attempt}"
+        name = self._name_for(self.newer.digest if self.newer else "")
+        self._found.job = f"{name}-{'off' if mode == OFFLINE else 'on'}{attempt}"
 
     def _went_offline(self, job: Mapping[str, Any]) -> bool:
         return job["metadata"]["labels"].get(MODE) == ONLINE and _said(self._pod(job)).get("outcome") == "needs_offline"
@@ -237,6 +300,12 @@ class _Looking:
             if event.get("reason") == "FailedCreate":
                 return Problem("PodsRefused", f"the cluster refuses the database Job's pod: {event.get('message', '')}")
         return None
+
+
+def _content(job: Mapping[str, Any]) -> Content:
+    """What a Job is for that is not the first of its key."""
+    annotations = job["metadata"].get("annotations") or {}
+    return Content(annotations.get(CONTENT, ""), annotations.get(NODE, ""))
 
 
 def _attempt(job: Mapping[str, Any]) -> int:

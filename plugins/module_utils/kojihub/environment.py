@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 # What every cluster has inside.
 CLUSTER = ("localhost", "127.0.0.1", "::1", ".svc", ".cluster.local")
 # The image's CAs and the site's in one file; an init container makes it.
-TRUSTED_CA = "/run/koji-trust/ca-bundle.crt"
+TRUST = "/run/koji-trust"
+CA_BUNDLE = "ca-bundle.crt"
+TRUSTED_CA = f"{TRUST}/{CA_BUNDLE}"
 # curl's, requests' and OpenSSL's names for the file.
 CA_VARIABLES = ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 
@@ -32,3 +34,13 @@ def environment(spec: Mapping[str, Any], direct: Iterable[str]) -> list[dict[str
     if given(spec.get("trusted_ca_configmap")):
         found.update(dict.fromkeys(CA_VARIABLES, TRUSTED_CA))
     return [{"name": name, "value": found[name]} for name in sorted(found)]
+
+
+def trust(spec: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """`volumes` of a pod with the file of CAs and what it is made of, `mounts` of who reads it; none without a wish."""
+    name = given(spec.get("trusted_ca_configmap"))
+    if not name:
+        return {"volumes": [], "mounts": []}
+    source = {"name": name, "items": [{"key": CA_BUNDLE, "path": CA_BUNDLE}]}
+    volumes = [{"name": "trust", "emptyDir": {}}, {"name": "trusted-ca", "configMap": source}]
+    return {"volumes": volumes, "mounts": [{"name": "trust", "mountPath": TRUST, "readOnly": True}]}

@@ -10,8 +10,9 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.fedoraproject.koji.plugins.module_utils import httpd as apache
 from ansible_collections.fedoraproject.koji.plugins.module_utils import ini
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import httpd, messaging, options
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import httpd, messaging, options, proxies
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import HTTP_PORT, HTTPS_PORT
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import given
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
@@ -104,11 +105,6 @@ def look(spec: Mapping[str, Any], names: Names, sources: Sources) -> FilesLook:
     return _Maker(spec, names, sources).make()
 
 
-def proxy_dn(user: str) -> str:
-    """The DN of a user's certificate as mod_ssl prints it: our certificates have a common name only."""
-    return f"CN={user}"
-
-
 class _Maker:
     def __init__(self, spec: Mapping[str, Any], names: Names, sources: Sources) -> None:
         self._spec = spec
@@ -172,7 +168,7 @@ class _Maker:
             raise Problem("InvalidPolicy", f"policies: {error}") from error
         ours = {"KojiDir": KOJI_DIR}
         if self._sources.proxies:
-            ours["ProxyDNs"] = " | ".join(ini.one_line(dn) for dn in self._sources.proxies)
+            ours[proxies.OPTION] = f" {proxies.SEPARATOR} ".join(ini.one_line(dn) for dn in self._sources.proxies)
         if self._sources.web_url:
             ours["KojiWebURL"] = ini.one_line(self._sources.web_url)
         ours |= self._sources.kojira
@@ -244,8 +240,8 @@ class _Maker:
         site = self._site.get("httpd.conf", "")
         if site.strip():
             try:
-                httpd.check(site)
-            except httpd.HttpdError as error:
+                apache.check(site)
+            except apache.HttpdError as error:
                 raise self._wrong("httpd.conf", error) from error
             self.found.extra["site.conf"] = site
         server = self._names.host or self._names.service_names[2]
@@ -260,7 +256,7 @@ class _Maker:
                     site=bool(site.strip()),
                 )
             )
-        except httpd.HttpdError as error:
+        except apache.HttpdError as error:
             raise Problem("InvalidConfiguration", f"{error}; mend host, KojiWebURL or KojiDir") from error
 
     def _koji_conf(self, web_url: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils import certificates
-from ansible_collections.fedoraproject.koji.plugins.module_utils.issuing import Pair, issue, usable_pair
+from ansible_collections.fedoraproject.koji.plugins.module_utils.issuing import Pair, chained, issue, usable_pair
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.order import order
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
 
@@ -132,9 +132,10 @@ class Leaf:
             return order(self.secret, self.role, {"ca.crt": bundle}, issue=made, kept=kept)
         if current is None:
             return None
-        data = {"tls.crt": current.text, "tls.key": current.key, "ca.crt": bundle}
+        text = chained(current, signers.issuer)
+        data = {"tls.crt": text, "tls.key": current.key, "ca.crt": bundle}
         if self.role == ADMIN:
-            data["client.pem"] = f"{current.text.strip()}\n{current.key.strip()}\n"
+            data["client.pem"] = f"{text.strip()}\n{current.key.strip()}\n"
         if all(self.secret.text(key) == text.strip() for key, text in data.items()):
             return None
         return order(self.secret, self.role, data, kept=kept)

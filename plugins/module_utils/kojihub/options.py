@@ -129,23 +129,25 @@ def check(name: str, value: str) -> None:
             raise OptionError(f"{name} is '{value}': {error}") from error
 
 
-def _whole_number(value: str) -> None:
+def whole_number(value: str) -> None:
+    """Raise ValueError for what is none."""
     try:
         int(value)
     except ValueError:
         raise ValueError("wanted is a whole number") from None
 
 
-def _log_level(value: str) -> None:
+def log_level(value: str) -> None:
+    """Raise ValueError for what Koji's servers can't read."""
     for part in value.split():
         if part.rpartition(":")[2] not in _LEVELS:
             raise ValueError(f"a level is one of {', '.join(_LEVELS)}, or part:LEVEL")
 
 
 _FORMS: dict[str, Callable[[str], object]] = {
-    **dict.fromkeys(INTEGER, _whole_number),
+    **dict.fromkeys(INTEGER, whole_number),
     **dict.fromkeys(EMPTY_COUNTS, re.compile),
-    "LogLevel": _log_level,
+    "LogLevel": log_level,
     "LogFormat": logging.Formatter,
 }
 

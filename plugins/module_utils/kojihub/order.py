@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.secret import Secret
 
 TLS = "kubernetes.io/tls"
+# What holds no certificate with its key: the CA alone, a secret text.
+_PLAIN = ("bundle", "session")
 
 
 def order(
@@ -24,7 +26,7 @@ def order(
     kept: bool = True,
     replace: bool = False,
 ) -> dict[str, Any]:
-    """An entry for tasks/certificates.yml.
+    """An entry for tasks/secrets.yml of role koji_certificate.
 
     `data` is what is known of the Secret; `issue`, for role koji_certificate, gives the rest. One that was absent is
     only created, so that nobody's is overwritten, unless `replace`.
@@ -32,7 +34,7 @@ def order(
     return {
         "secret": secret.name,
         "role": role,
-        "type": secret.type or (TLS if role != "bundle" else "Opaque"),
+        "type": secret.type or ("Opaque" if role in _PLAIN else TLS),
         "version": secret.version,
         "update": secret.there or replace,
         "kept": kept,

@@ -11,16 +11,16 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.references impo
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import Names
     from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Reader
+    from ansible_collections.fedoraproject.koji.plugins.module_utils.server_names import ServerNames
 
 
-def is_ours(there: Mapping[str, Any], names: Names) -> bool:
-    """Whether the hub owns an object."""
+def is_ours(there: Mapping[str, Any], names: ServerNames) -> bool:
+    """Whether the resource owns an object."""
     return any(owner["uid"] == names.uid for owner in there["metadata"].get("ownerReferences") or [])
 
 
-def check(objects: Iterable[tuple[str, str]], names: Names, reader: Reader) -> None:
+def check(objects: Iterable[tuple[str, str]], names: ServerNames, reader: Reader, owner_kind: str = "KojiHub") -> None:
     """Raise NameTaken if one of the objects (kind, name) is there and somebody else's."""
     for kind, name in objects:
         there = reader.get(kind, names.namespace, name)
@@ -29,6 +29,6 @@ def check(objects: Iterable[tuple[str, str]], names: Names, reader: Reader) -> N
         owners = ", ".join(f"{owner['kind']} {owner['name']}" for owner in there["metadata"].get("ownerReferences", []))
         raise Problem(
             "NameTaken",
-            f"{kind} '{name}' in namespace '{names.namespace}' is needed for this KojiHub, but it exists and belongs "
-            f"to {owners or 'nobody that the operator knows'}; rename or delete it",
+            f"{kind} '{name}' in namespace '{names.namespace}' is needed for this {owner_kind}, but it exists and "
+            f"belongs to {owners or 'nobody that the operator knows'}; rename or delete it",
         )

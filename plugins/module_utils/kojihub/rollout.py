@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""How far the hub's pods are, and what keeps one from serving."""
+"""How far a server's pods are, and what keeps one from serving."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.references impo
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import Names
+    from ansible_collections.fedoraproject.koji.plugins.module_utils.server_names import ServerNames
 
-CONTAINER = "hub"
 # Waiting reasons of a container that waiting alone does not cure, and what to look at.
 _NO_START = {
     "ErrImagePull": "check image, image_pull_secrets and the registry",
@@ -52,11 +51,11 @@ class RolloutLook:
     problem: Problem | None = None
 
 
-def look(names: Names, reader: PodReader) -> RolloutLook:
+def look(names: ServerNames, reader: PodReader, what: str = "the hub") -> RolloutLook:
     """Read the Deployment, and its pods where it is not settled."""
     there = reader.get("Deployment", names.namespace, names.deployment)
     if there is None:
-        return RolloutLook(problem=Problem("RollingOut", "the hub's pods are being made", progressing=True))
+        return RolloutLook(problem=Problem("RollingOut", f"{what}'s pods are being made", progressing=True))
     wanted, status = int(there["spec"].get("replicas", 1)), there.get("status") or {}
     found = RolloutLook(exists=True, replicas=status.get("replicas", 0), available=status.get("availableReplicas", 0))
     seen = status.get("observedGeneration", 0) >= there["metadata"].get("generation", 0)
@@ -72,7 +71,7 @@ def look(names: Names, reader: PodReader) -> RolloutLook:
         found.problem = Problem("ScaledToZero", "replicas is 0, so nothing serves; kubectl scale sets it")
         return found
     progress = f"{status.get('updatedReplicas', 0)} of {wanted} pods are up to date, {found.available} serve"
-    found.problem = _trouble(status, pods, reader, names.namespace) or Problem("RollingOut", progress, progressing=True)
+    found.problem = _trouble(status, pods, reader, names) or Problem("RollingOut", progress, progressing=True)
     if found.problem.reason == "NotServing":
         # It served before, or had its time to.
         found.problem.progressing = _is_rolling(status)
@@ -86,18 +85,19 @@ def _is_rolling(status: Mapping[str, Any]) -> bool:
 
 
 def _trouble(
-    status: Mapping[str, Any], pods: Iterable[Mapping[str, Any]], reader: PodReader, namespace: str
+    status: Mapping[str, Any], pods: Iterable[Mapping[str, Any]], reader: PodReader, names: ServerNames
 ) -> Problem | None:
     for condition in status.get("conditions") or []:
         # Quota, or a Pod Security level, or an admission webhook.
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            return Problem("PodsRefused", f"the cluster refuses the hub's pods: {condition.get('message', '')}")
+            said = condition.get("message", "")
+            return Problem("PodsRefused", f"the cluster refuses pods of Deployment '{names.deployment}': {said}")
     # The newest is the one that people wait for.
     newest = sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), reverse=True)
     for pod in newest:
         if pod["metadata"].get("deletionTimestamp"):
             continue
-        problem = start_problem(pod, reader, namespace)
+        problem = start_problem(pod, reader, names.namespace)
         if problem is not None:
             return problem
     return None

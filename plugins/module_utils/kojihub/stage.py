@@ -19,9 +19,13 @@ DATABASE = ("database.configmap.yaml.j2", "database.job.yaml.j2")
 
 @dataclass
 class Stage:
-    """Templates to apply, the replicas that the hub gets, and why it is not ready, if it isn't."""
+    """Templates to apply, the replicas that the hub gets, and why it is not ready, if it isn't.
+
+    `corrections`: templates of objects that are put right, but don't change to what was not applied before.
+    """
 
     templates: list[str] = field(default_factory=list)
+    corrections: list[str] = field(default_factory=list)
     replicas: int = 0
     problem: Problem | None = None
 
@@ -34,7 +38,7 @@ def begin(database: DatabaseLook, rollout: RolloutLook, problem: Problem) -> Sta
 def decide(replicas: int, database: DatabaseLook, rollout: RolloutLook) -> Stage:
     """The next step, from how far database and pods are."""
     if database.state == "succeeded":
-        return Stage(list(HUB), replicas, rollout.problem)
+        return Stage(list(HUB), replicas=replicas, problem=rollout.problem)
     stage = Stage(problem=Problem(database.reason, database.message, progressing=database.progressing))
     if database.hub_down_first and rollout.exists:
         # Pods of the new kind, but none of them: the old ones go, and none comes back before the upgrade is done.

@@ -10,7 +10,6 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from ansible_collections.fedoraproject.koji.plugins.module_utils.claims import hub_user
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import (
     certificates,
     claims,
@@ -22,11 +21,16 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import 
     messaging,
     owned,
     postgres,
+    proxies,
     rollout,
     stage,
     version,
 )
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.environment import environment
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.environment import (
+    CA_BUNDLE,
+    environment,
+    trust,
+)
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import Names
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import GROUP, given
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
@@ -36,7 +40,6 @@ if TYPE_CHECKING:
 
 DEFAULT_IMAGE = "quay.io/fedora/koji-hub:latest"
 CONFIG_CHECKSUM = f"{GROUP}/config"
-CA_BUNDLE = "ca-bundle.crt"
 # A rotation of the CA goes on by itself, step by step, while the hub is ready.
 ROTATION_PERIOD = "20s"
 OPENSHIFT = "SecurityContextConstraints"
@@ -85,10 +88,12 @@ class Survey:
             "problem": found.stage.problem.as_dict() if found.stage.problem else {},
             "warnings": self._warnings(found),
             "templates": found.stage.templates,
+            "corrections": found.stage.corrections,
             "replicas": found.stage.replicas,
             "remove": self._remove(found),
             "any_user": self._any_user(),
             "environment": environment(self._spec, [found.postgres.host if found.postgres else ""]),
+            "trust": trust(self._spec),
             "checksums": self._checksums(found),
             "status": self._status(found),
             "conditions": self._conditions(found),
@@ -160,7 +165,7 @@ class Survey:
         if name:
             site = (self._reader.get("ConfigMap", names.namespace, name) or {}).get("data") or {}
         webs = [{**web, "kind": "KojiWeb"} for web in self._reader.list("KojiWeb", names.namespace)]
-        proxies = dict.fromkeys(files.proxy_dn(hub_user(web)[0]) for web in webs)
+        subjects = proxies.of_webs(webs, self._reader, names.namespace)
         hosts = [given((web.get("spec") or {}).get("host")) for web in webs]
         web_url = next((f"https://{host}/koji" for host in hosts if host), "")
         broker = messaging.look(spec, names, self._reader)
@@ -168,7 +173,7 @@ class Survey:
             there,
             broker=broker,
             site=site,
-            proxies=list(proxies),
+            proxies=subjects,
             web_url=web_url,
             kojira=kojiras.wanted(names, self._reader),
         )
@@ -179,7 +184,8 @@ class Survey:
         if self._problems:
             # What serves goes on serving as it does.
             waits = self._problems[0] is found.certificates.problem
-            found.stage = stage.Stage(requests if waits else [], problem=self._problems[0])
+            corrections = self._corrections(found)
+            found.stage = stage.Stage(requests if waits else [], corrections, problem=self._problems[0])
         elif found.exposure is None or found.database is None:  # cannot be: their problems are among these
             found.stage = stage.Stage(problem=Problem("Incomplete", "not all could be read", progressing=True))
         elif not found.certificates.valid:
@@ -191,8 +197,15 @@ class Survey:
             cleaning = found.cleanup.templates if serves else []
             found.stage.templates[:0] = [*requests, *found.exposure.templates, *cleaning]
         if self._spec.get("paused"):
-            found.stage.templates = []
+            found.stage.templates = found.stage.corrections = []
             self._pause(found)
+
+    def _corrections(self, found: Found) -> list[str]:
+        """Of a hub that is there: what makes it reachable needs nothing that may be missing."""
+        taken = any(problem.reason == "NameTaken" for problem in self._problems)
+        if found.exposure is None or taken or not found.rollout.exists:
+            return []
+        return found.exposure.templates
 
     def _pause(self, found: Found) -> None:
         """A hub that serves as it is waits for nothing; another one would wait for what does not come."""

@@ -130,7 +130,8 @@ def count_and_filter_results(context: Context, methodName: str, *args: Any, **kw
         return 0, None
     if not isinstance(results, list):
         raise GenericError(f"{methodName}() did not return a list")
-    return len(results), apply_query_opts(results, opts, tuple(results[0]) if results else ())
+    # Nothing is in any order.
+    return len(results), apply_query_opts(results, opts, tuple(results[0])) if results else []
 
 
 @export("system.listMethods")

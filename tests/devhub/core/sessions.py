@@ -35,6 +35,7 @@ REPEATABLE = frozenset(
         "repoProblem",
     )
 )
+FIRST_WITH_NUMBERS = (1, 35, 3)
 LOGIN_CALLS = ("login", "sslLogin")
 CLOSED = {"expired": True, "exclusive": None, "closed": True}
 ALPHABET = string.ascii_letters + string.digits
@@ -75,11 +76,20 @@ def remote_ip(context: Context) -> str:
     return str(context.environ.get("REMOTE_ADDR", "-")) if context.config["CheckClientIP"] else "-"
 
 
+def looks_at_numbers(version: str) -> bool:
+    """Whether a hub of this version reads the header that Koji's client has sent since 1.31: releases up to 1.35 never
+    did. VERSION does, as our records are of Koji's repository, which called itself so when it was mended.
+    """
+    return tuple(map(int, version.split("."))) >= FIRST_WITH_NUMBERS
+
+
 def _named_session(context: Context) -> tuple[int, str, Any] | None:
     """Return (id, key, callnum) from the request's headers or, for old clients, its query string."""
     environ = context.environ
     if "HTTP_KOJI_SESSION_ID" in environ:
-        callnum = environ.get("HTTP_KOJI_SESSION_CALLNUM", environ.get("HTTP_KOJI_CALLNUM"))
+        callnum = environ.get("HTTP_KOJI_CALLNUM")
+        if looks_at_numbers(context.version):
+            callnum = environ.get("HTTP_KOJI_SESSION_CALLNUM", callnum)
         return int(environ["HTTP_KOJI_SESSION_ID"]), environ["HTTP_KOJI_SESSION_KEY"], callnum
     query = environ.get("QUERY_STRING", "")
     if context.config["DisableURLSessions"] or not query:

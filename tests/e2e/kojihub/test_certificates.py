@@ -222,6 +222,22 @@ def test_given_certificates_are_used_as_they_are_and_bad_ones_are_named(own_site
     assert site.kube.get("Secret", "site-ca-key", site.namespace) is None
 
 
+def test_who_trusts_the_root_alone_reaches_a_hub_whose_ca_is_an_intermediate_one(
+    own_site: Site, authority: Authority
+) -> None:
+    site, between = own_site, Authority("intermediate", by=authority)
+    give(site, KEY, tls(between.pair))
+    said = site.refused("MissingSecret")
+    assert f"'{CA}'" in said
+    assert "site CA" in said
+    give(site, CA, {"ca.crt": authority.pair.certificate})
+    hub = site.ready()
+    assert hub.ca.read_text() == authority.pair.certificate
+    assert hub.session().getLoggedInUser()["name"] == "koji-admin"
+    for name in (SERVER, ADMIN):
+        assert [found.subject.rfc4514_string() for found in in_secret(site, name)[1:]] == ["CN=intermediate"]
+
+
 def test_a_bad_certificate_does_not_stop_a_hub_that_serves(site: Site, hub: Hub, authority: Authority) -> None:
     give(site, "late", {"tls.crt": "junk", "tls.key": "junk"})
     site.kube.patch("KojiHub", "hub", site.namespace, {"spec": {"service_cert_secret": "late"}})

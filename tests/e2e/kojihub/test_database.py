@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from tests.devhub.manifests import LOCKED_DOWN, named
+from tests.e2e.faults.causes import remove_image, tag_image
 from tests.e2e.kube import Kube, condition
 from tests.e2e.resources import READY, SOON
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from .site import Site
 
+MOVING = "localhost/devhub-moving:dev"
+QUIET = 12  # seconds: more than a look takes
 UPGRADE = 300  # seconds: two Jobs, and pods that end and start
 
 
@@ -242,6 +245,41 @@ def test_an_upgrade_stops_the_hub_dumps_the_database_and_starts_the_new_hub(own_
     assert "before-the-upgrade" in dumped
     assert 'COPY "users"' in dumped
     assert ".part" not in dumped
+
+
+def test_a_tag_that_comes_to_mean_a_newer_koji_is_noticed_when_a_pod_has_it(own_site: Site) -> None:
+    tag_image(OLDER_IMAGE, MOVING)
+    try:
+        hub = own_site.ready(image=MOVING)
+        assert own_site.get()["status"]["schema_version"] == "1.34"
+        [first] = own_site.jobs()
+        tag_image(IMAGE, MOVING)
+        before = serving(own_site)
+        for name in before:
+            own_site.kube.delete("Pod", name, own_site.namespace)
+        own_site.kube.wait_for(lambda: runs_anew(own_site, before), SOON, "a pod runs the other content")
+        own_site.look()
+        own_site.told(lambda item: item["status"].get("schema_version") == "1.35", "the schema", seconds=UPGRADE)
+        own_site.wait(seconds=UPGRADE)
+        own_site.kube.wait_for(lambda: len(own_site.jobs()) == 1, SOON, "one Job is left", own_site.jobs)
+        [last] = own_site.jobs()
+        assert last["metadata"]["name"] != first["metadata"]["name"]
+        assert "1.35" in own_site.get()["status"]["hub_version"]
+        assert hub.session().getLoggedInUser()["name"] == "koji-admin"
+        # Nothing more comes of it.
+        own_site.look()
+        time.sleep(QUIET)
+        assert [job["metadata"]["uid"] for job in own_site.jobs()] == [last["metadata"]["uid"]]
+    finally:
+        remove_image(MOVING)
+
+
+def runs_anew(site: Site, before: set[str]) -> bool:
+    """Whether a pod that was not there before runs its containers."""
+    return any(
+        pod["metadata"]["name"] not in before and (pod.get("status") or {}).get("phase") == "Running"
+        for pod in site.pods()
+    )
 
 
 def in_claim(site: Site, claim: str, script: str) -> str:

@@ -205,6 +205,15 @@ def test_the_hub_sees_the_variables_and_volumes_of_the_resource(scene: Scene) ->
     assert scene.inside["motd"] == "hello"
 
 
+def test_the_database_s_job_has_the_site_s_variables_and_cas_as_well(scene: Scene) -> None:
+    [job] = scene.site.jobs()
+    pod = job["spec"]["template"]["spec"]
+    names = [entry["name"] for entry in pod["containers"][0]["env"]]
+    assert {"SITE", "LIMIT", "HTTPS_PROXY", "SSL_CERT_FILE", "PGHOST"} <= set(names)
+    assert [container["name"] for container in pod["initContainers"]] == ["trust"]
+    assert job["status"]["succeeded"] == 1
+
+
 def test_the_image_is_pulled_as_the_resource_says(scene: Scene) -> None:
     assert {c["imagePullPolicy"] for c in scene.pod["spec"]["containers"]} == {"Never"}
     assert scene.pod["spec"]["imagePullSecrets"] == [{"name": NO_SECRET}]

@@ -109,6 +109,20 @@ def test_an_image_that_cannot_be_pulled_is_named_and_the_hub_goes_on(site: Site,
     assert [pod["spec"]["containers"][0]["image"] for pod in site.pods()] == [IMAGE]
 
 
+def test_what_is_deleted_while_something_else_is_wrong_comes_back_but_nothing_changes(site: Site, hub: Hub) -> None:
+    site.ready(network_policy={"enabled": True})
+    site.refused("MissingSecret", postgres_secret="nowhere", network_policy={"enabled": True, "ingress": []})
+    uid = good(site, "Service", "koji-hub")["metadata"]["uid"]
+    site.kube.delete("Service", "koji-hub", site.namespace)
+    site.kube.wait_object(
+        "Service", "koji-hub", site.namespace, lambda item: item["metadata"]["uid"] != uid, SOON, "it is back"
+    )
+    site.kube.wait_for(lambda: answers(site), SOON, "the hub serves")
+    assert good(site, "NetworkPolicy", "koji-hub")["spec"]["ingress"], "the wish for another one waits"
+    site.ready()
+    site.kube.wait_gone("NetworkPolicy", "koji-hub", site.namespace, SOON)
+
+
 def test_a_paused_hub_is_left_as_it_is(site: Site, hub: Hub) -> None:
     before = good(site, "ConfigMap", "koji-hub-config")["data"]
     site.apply(paused=True)

@@ -172,3 +172,10 @@ def test_pods_that_go_one_by_one_lose_no_request(kube: Kube, site: Site, hub: Hu
             assert answer[1] == 201
             replaced(kube, site, {name})
     assert_none_lost(load)
+
+
+def test_no_pod_has_complained_of_its_stop(kube: Kube, hub: Hub) -> None:
+    """Last: many have been stopped by now."""
+    reasons = {event["reason"] for event in kube.find("Event", hub.namespace)}
+    assert "Killing" in reasons
+    assert not {"FailedPreStopHook", "FailedKillPod"} & reasons

@@ -53,6 +53,15 @@ def test_koji_talks_to_it_with_the_admins_certificate(hub: Hub) -> None:
     assert hub.cli("add-user", "someone") == "" or hub.session().getUser("someone")
 
 
+def test_a_login_is_no_error_in_its_log(site: Site, hub: Hub) -> None:
+    hub.session().getLoggedInUser()
+    [pod] = site.pods()
+    said = site.kube.logs(site.namespace, pod["metadata"]["name"]).splitlines()
+    assert any("/kojihub/ssllogin" in line for line in said)
+    # What the hub itself prints is [wsgi:error], whatever it is.
+    assert not [line for line in said if ":error]" in line and "[wsgi:" not in line]
+
+
 def test_other_kinds_find_it_without_being_told(kube: Kube, hub: Hub) -> None:
     kube.apply(user("releng", hub.namespace, permissions=["repo"]))
     made = kube.wait_condition("KojiUser", "releng", hub.namespace, READY)

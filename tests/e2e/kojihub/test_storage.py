@@ -84,6 +84,11 @@ def test_a_claim_does_not_shrink(site: Site, hub: Hub) -> None:
     assert hub.session().getAPIVersion() == 1
 
 
+def test_without_a_size_a_claim_stays_as_large_as_it_is(site: Site, hub: Hub) -> None:
+    site.ready(persistent=True)
+    assert {name: asked(site, name) for name in CLAIMS} == {**CLAIMS, "koji-hub-mnt-pvc": "3Gi"}
+
+
 def test_claims_outlive_their_hub_and_are_used_again(site: Site, hub: Hub) -> None:
     uids = {name: claim(site, name)["metadata"]["uid"] for name in CLAIMS}
     site.kube.delete("KojiHub", "hub", site.namespace, timeout=SOON)

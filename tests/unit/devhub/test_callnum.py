@@ -66,3 +66,11 @@ def test_a_multicall_counts_as_a_write(hub: LocalHub) -> None:
     with client.multicall() as multi:
         multi.getAPIVersion()
     assert stored(hub, admin) == 7
+
+
+def test_an_older_hub_never_sees_the_numbers(hub: LocalHub) -> None:
+    hub.hub.version = "1.34.3"
+    admin = hub.admin()
+    for number, user in ((6, "a"), (6, "b"), (5, "c")):
+        at(hub, admin, number).createUser(user)
+    assert stored(hub, admin) is None

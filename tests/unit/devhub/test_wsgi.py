@@ -93,3 +93,5 @@ def test_the_api_describes_itself(hub: LocalHub) -> None:
     assert (
         session.countAndFilterResults("listChannels", filterOpts={"order": "-name", "limit": 1})[1][0]["name"] == "vm"
     )
+    # The web's front page asks so for a user who owns none.
+    assert session.countAndFilterResults("listPackages", filterOpts={"order": "package_name"}) == [0, []]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.files import FilesLook
 
 CHECKOUT = Path(__file__).parents[3]
-PROBE = CHECKOUT / "roles/koji_hub/files/probe.py"
+PROBE = CHECKOUT / "roles/koji_http/files/probe.py"
 MODULES = Path("/usr/lib/apache2/modules")
 TOP_FOLDERS = ("etc/koji", "etc/httpd", "usr", "run", "httpdir", "mnt/koji")
 # The folders that a pod may write to.
@@ -72,7 +72,7 @@ class Apache:
         return subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
 
     def stop_gracefully(self) -> None:
-        """What the pod's preStop does."""
+        """What serve.sh does when the pod is stopped."""
         self.process.send_signal(signal.SIGWINCH)
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""A namespace in memory in which the hub's role writes its certificates, as tasks/certificates.yml does."""
+"""A namespace in memory in which the hub's role writes its certificates, as koji_certificate's secrets.yml does."""
 
 from __future__ import annotations
 
@@ -69,14 +69,15 @@ class Namespace:
         self._applied.pop(name, None)
 
     def write(self, order: dict[str, Any], labels: dict[str, str], now: datetime.datetime) -> None:
-        """What tasks/certificate.yml does."""
+        """What tasks/secret.yml does."""
         name, there = order["secret"], self.there.get(("Secret", order["secret"]))
         texts = dict(order["data"])
         if order["issue"]:
             certificate, key = issued(order["issue"], now)
+            certificate += order["issue"]["chain"]
             into = order["issue"]["into"]
             texts |= {f"{into}.crt": certificate, f"{into}.key": key}
-            texts |= {"client.pem": certificate + key} if order["role"] == "admin" else {}
+            texts |= {"client.pem": certificate + key} if order["role"] in {"admin", "client"} else {}
         if there is not None and not order["update"]:
             return
         assert order["version"] == (there["metadata"]["resourceVersion"] if there else ""), "looked at what is there"
@@ -127,7 +128,8 @@ def issued(issue: dict[str, Any], now: datetime.datetime) -> tuple[str, str]:
     key = load_key(issue["key"]) if issue["key"] else ec.generate_private_key(ec.SECP256R1())
     signer = load_key(issue["signer_key"]) if issue["signer_key"] else key
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issue["common_name"])])
-    parent = x509.load_pem_x509_certificate(issue["signer_certificate"].encode()).subject if issue["usage"] else subject
+    by = issue["signer_certificate"]
+    parent = x509.load_pem_x509_certificate(by.encode()).subject if by else subject
     until = datetime.datetime.strptime(issue["not_after"], "%Y%m%d%H%M%S%z")
     builder = (
         x509.CertificateBuilder()

@@ -24,10 +24,14 @@ INSIDE = "koji-hub.koji.svc"
 class Site:
     """A CA of the site's own."""
 
-    def __init__(self, name: str = "Site CA", days: int = 3000) -> None:
+    def __init__(self, name: str = "Site CA", days: int = 3000, by: Site | None = None) -> None:
         self._wanted = {"into": "tls", "usage": "", "key": "", "names": [], "signer_key": "", "signer_certificate": ""}
+        signer = {"signer_certificate": by.certificate, "signer_key": by.key} if by else {}
         end = f"{START + days * DAY:%Y%m%d%H%M%SZ}"
-        self.certificate, self.key = issued({**self._wanted, "common_name": name, "not_after": end}, START - 2 * DAY)
+        wanted = {**self._wanted, **signer, "common_name": name, "not_after": end}
+        self.certificate: str
+        self.key: str
+        self.certificate, self.key = issued(wanted, START - 2 * DAY)
 
     def issue(
         self, common_name: str, *names: str, usage: str = "serverAuth", days: float = 300, begins: int = -1
@@ -243,25 +247,78 @@ def test_a_given_admin_may_be_in_one_file(there: Namespace, site: Site) -> None:
     assert HubRole(there).run().admin_pem.count("BEGIN") == 2
 
 
+def test_a_key_of_the_operator_s_that_is_kept_beside_a_given_ca_is_told_with_what_to_type(
+    there: Namespace, site: Site
+) -> None:
+    HubRole(there).run()
+    own = there.texts(CA)["ca.crt"]
+    there.delete("Secret", CA)
+    given_all(there, site)
+    reason, message = problem(HubRole(there))
+    assert reason == "CertificateFromAnotherCA"
+    assert f"kubectl delete secret {KEY} -n koji" in message
+    there.secret(CA, {"ca.crt": site.certificate + own})
+    found = HubRole(there).run()
+    assert found.valid
+    assert [warning["reason"] for warning in found.warnings] == ["KeptKeySigns"]
+    there.delete("Secret", KEY)
+    assert HubRole(there).run().warnings == []
+
+
 def test_an_intermediate_ca_may_stand_between(there: Namespace, site: Site) -> None:
-    between = Site("Intermediate")
-    order = {
-        "into": "tls",
-        "usage": "clientAuth",
-        "key": between.key,
-        "names": [],
-        "common_name": "Intermediate",
-        "not_after": f"{START + 300 * DAY:%Y%m%d%H%M%SZ}",
-        "signer_certificate": site.certificate,
-        "signer_key": site.key,
-    }
-    signed, _ = issued(order, START - DAY)
+    between = Site("Intermediate", by=site)
     given_all(there, site)
     pair = between.issue("hub", INSIDE)
-    there.secret(SERVER, {**pair, "tls.crt": pair["tls.crt"] + signed})
+    there.secret(SERVER, {**pair, "tls.crt": pair["tls.crt"] + between.certificate})
     assert HubRole(there).run().valid
     there.secret(SERVER, pair)
     assert problem(HubRole(there))[0] == "CertificateFromAnotherCA"
+
+
+@pytest.mark.parametrize("with_root", [False, True])
+def test_what_an_intermediate_ca_signs_carries_those_between_it_and_the_root(
+    there: Namespace, site: Site, with_root: bool
+) -> None:
+    policy = Site("Policy CA", by=site)
+    issuing = Site("Issuing CA", by=policy)
+    between = issuing.certificate + policy.certificate
+    there.secret(CA, {"ca.crt": site.certificate})
+    there.secret(KEY, {"tls.crt": between + (site.certificate if with_root else ""), "tls.key": issuing.key})
+    role = HubRole(there)
+    assert role.run().valid
+    for name in (SERVER, ADMIN):
+        shown = there.texts(name)["tls.crt"]
+        assert accepts(issuing.certificate, shown, START)
+        assert shown.endswith(between)
+        assert shown.count("BEGIN") == 3, "the root is for who connects to know"
+    assert there.texts(ADMIN)["client.pem"] == there.texts(ADMIN)["tls.crt"] + there.texts(ADMIN)["tls.key"]
+    writes = there.writes
+    role.run()
+    assert there.writes == writes
+
+
+def test_a_certificate_that_was_made_without_the_chain_gets_it_and_stays_the_same(there: Namespace, site: Site) -> None:
+    between = Site("Intermediate", by=site)
+    there.secret(CA, {"ca.crt": site.certificate})
+    there.secret(KEY, {"tls.crt": between.certificate, "tls.key": between.key})
+    role = HubRole(there)
+    role.run()
+    made = there.texts(SERVER)
+    leaf = made["tls.crt"].removesuffix(between.certificate)
+    there.secret(SERVER, {**made, "tls.crt": leaf}, "kubernetes.io/tls", labels=role.names.labels)
+    role.run()
+    assert there.texts(SERVER)["tls.crt"] == made["tls.crt"]
+    assert there.texts(SERVER)["tls.key"].strip() == made["tls.key"].strip()
+
+
+def test_an_intermediate_ca_alone_is_no_one_s_trust(there: Namespace, site: Site) -> None:
+    """Who may log in is for the site to say: all that the root has signed could."""
+    between = Site("Intermediate", by=site)
+    there.secret(KEY, {"tls.crt": between.certificate + site.certificate, "tls.key": between.key})
+    reason, message = problem(HubRole(there))
+    assert reason == "MissingSecret"
+    assert CA in message
+    assert "CN=Site CA" in message
 
 
 @pytest.mark.parametrize("host", ["", "koji.example.org", "KOJI.example.org"])

@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.claims import ClaimsLook, look
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import Names
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.quantity import quantity
 
 from tests.unit.resources.cluster import Objects, resource
 
@@ -75,6 +73,21 @@ def test_a_smaller_size_is_refused() -> None:
     assert "'koji-hub-mnt-pvc' has 2Gi" in problem.message
 
 
+def test_without_a_size_a_claim_stays_as_large_as_it_is() -> None:
+    objects = Objects()
+    claim(objects, "koji-hub-mnt-pvc", "20Gi")
+    claim(objects, "koji-hub-httpd-pvc", "500Mi")
+    claim(objects, "koji-hub-backup-pvc", "100Gi")
+    found = looked(objects, backup_before_upgrade={"enabled": True})
+    assert (found.problem, found.grow, found.make) == (None, [], [])
+
+
+def test_without_a_size_a_claim_that_has_not_grown_yet_is_still_named() -> None:
+    objects = Objects()
+    claim(objects, "koji-hub-mnt-pvc", "20Gi", status={"phase": "Bound", "capacity": {"storage": "10Gi"}})
+    assert [warning["reason"] for warning in looked(objects).warnings] == ["ClaimGrows"]
+
+
 def test_a_claim_that_somebody_else_made_is_used_as_it_is() -> None:
     objects = Objects()
     claim(objects, "shared", "1Gi", ("ReadWriteMany",), labels={})
@@ -116,17 +129,3 @@ def test_a_volume_for_one_node_allows_one_replica(modes: str, single: bool) -> N
 def test_claims_that_could_not_be_used_are_not_made() -> None:
     assert looked(Objects(), replicas=2).make == []
     assert looked(Objects(), replicas=2, httpd_pvc_access_modes=["ReadWriteMany"]).make == []
-
-
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [("1Gi", 2**30), ("1024Mi", 2**30), ("500m", "0.5"), (2, 2), ("1e3", 1000), ("1.5k", 1500), ("0", 0)],
-)
-def test_quantities_are_numbers(text: object, number: object) -> None:
-    assert quantity(text) == Decimal(str(number))
-
-
-@pytest.mark.parametrize("text", ["", "Gi", "1 Gi", "1gi", None, "--1"])
-def test_what_is_no_quantity_is_refused(text: object) -> None:
-    with pytest.raises(ValueError, match="is no quantity"):
-        quantity(text)

@@ -50,6 +50,7 @@ class Cluster(Objects):
         self._made += 1
         metadata = {
             "labels": look.labels,
+            "annotations": look.annotations,
             "ownerReferences": [{"uid": "uid-KojiHub-hub"}],
             "creationTimestamp": f"2026-01-01T00:{self._made:02}:00Z",
         }
@@ -61,9 +62,27 @@ class Cluster(Objects):
             self.add("Pod", f"{look.job}-x", metadata={"labels": labels}, spec={}, status=pod)
         return look.job
 
+    def pod(self, name: str, content: str, node: str = "a", image: str = "hub:1", **metadata: Any) -> None:
+        """A pod of the hub that runs this content of an image."""
+        labels = Names(self.hub).selector
+        spec = {"nodeName": node, "containers": [{"name": "hub", "image": image}]}
+        digest = f"registry.example.org/hub@sha256:{content}" if content else ""
+        status = {"containerStatuses": [{"name": "hub", "imageID": digest}]}
+        self.add("Pod", name, metadata={"labels": labels, **metadata}, spec=spec, status=status)
+
+    def succeeded(self, content: str, look: DatabaseLook | None = None) -> DatabaseLook:
+        """The Job that is asked for ends well, in a pod with this content. -> the look at that"""
+        done = terminated(DONE, 0, "Completed")
+        done["containerStatuses"][0]["imageID"] = f"registry.example.org/hub@sha256:{content}"
+        self.make(look or self.look(), COMPLETE, **done)
+        return self.look()
+
     def failed(self, look: DatabaseLook, ago: int = 0, word: Any = WORD) -> str:
         """A Job that has failed with a last word."""
         return self.make(look, FAILED, ago, **terminated(word, 1))
+
+    def delete_pod(self, name: str) -> None:
+        del self.there["Pod", name]
 
     def events(self, namespace: str, uid: str) -> list[dict[str, Any]]:
         return self.notes
@@ -293,3 +312,126 @@ def test_a_backup_mounts_its_claim_and_a_principal_is_passed_on(cluster: Cluster
     assert found.args == ["--online", "--admin=koji-admin", "--principal=a@B", "--backup=/backup"]
     assert {"name": "backup", "persistentVolumeClaim": {"claimName": "dumps"}} in found.volumes
     assert {"name": "backup", "mountPath": "/backup"} in found.mounts
+
+
+# Another content of the same tag
+
+
+def test_pods_with_the_content_that_the_job_had_make_no_other_job(cluster: Cluster) -> None:
+    first = cluster.succeeded("aa")
+    cluster.pod("hub-1", "aa")
+    cluster.pod("hub-2", "", node="b")  # not pulled yet
+    cluster.pod("hub-3", "bb", image="hub:0")  # about to be replaced
+    cluster.pod("hub-4", "bb", deletionTimestamp="2026-01-01T00:00:00Z")
+    found = cluster.look()
+    assert (found.state, found.make, found.job, found.remove) == ("succeeded", False, first.job, [])
+
+
+def test_a_pod_with_another_content_makes_a_job_that_sees_the_same(cluster: Cluster) -> None:
+    first = cluster.succeeded("aa")
+    cluster.pod("hub-1", "aa")
+    cluster.pod("hub-2", "bb", node="b")
+    found = cluster.look()
+    assert (found.state, found.make, found.mode, found.progressing) == ("absent", True, "online", True)
+    assert found.reason == "DatabaseJobComes"
+    assert "'hub-2'" in found.message
+    assert "hub:1" in found.message
+    assert found.job != first.job
+    assert len(found.job) == len(first.job)
+    assert found.key == first.key
+    assert found.remove == [], "what the last one has seen is known by it"
+    [term] = found.node_affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    assert term["matchFields"] == [{"key": "metadata.name", "operator": "In", "values": ["b"]}]
+    cluster.make(found, phase="Running")
+    assert (cluster.look().state, cluster.look().make) == ("running", False)
+
+
+def test_what_was_looked_at_once_is_not_looked_at_again(cluster: Cluster) -> None:
+    """Nodes may have different contents for long; each is looked at once, whichever pod comes and goes."""
+    first = cluster.succeeded("aa")
+    cluster.pod("hub-1", "aa")
+    cluster.pod("hub-2", "bb", node="b")
+    second = cluster.succeeded("bb")
+    assert second.state == "succeeded"
+    assert [item["metadata"]["name"] for item in second.remove] == [first.job]
+    del cluster.there["Job", first.job]
+    assert (cluster.look().state, cluster.look().make) == ("succeeded", False)
+    cluster.pod("hub-3", "cc")
+    third = cluster.look()
+    assert third.make
+    # The tag of that node means yet another one by now.
+    assert cluster.succeeded("dd").state == "succeeded"
+    for content in ("aa", "bb", "cc", "dd"):
+        cluster.pod("hub-4", content)
+        assert cluster.look().state == "succeeded", content
+
+
+def test_the_site_s_affinity_holds_for_that_job_too(cluster: Cluster) -> None:
+    required = {"nodeSelectorTerms": [{"matchExpressions": [{"key": "pool", "operator": "Exists"}]}]}
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
+    cluster.succeeded("aa", cluster.look(affinity=affinity))
+    assert cluster.look(affinity=affinity).node_affinity == {}
+    cluster.pod("hub-1", "bb")
+    found = cluster.look(affinity=affinity).node_affinity
+    [term] = found["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    assert term["matchExpressions"] == required["nodeSelectorTerms"][0]["matchExpressions"]
+    assert term["matchFields"][0]["values"] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("image", "policy"), [("hub:1", "Always"), ("hub", ""), ("registry:5000/hub", ""), ("hub:latest", "")]
+)
+def test_an_image_that_is_always_pulled_is_the_newest_on_any_node(cluster: Cluster, image: str, policy: str) -> None:
+    look = cluster.look(image, image_pull_policy=policy)
+    cluster.make(look, COMPLETE, **terminated(DONE, 0))
+    cluster.pod("hub-1", "bb", image=image)
+    found = cluster.look(image, image_pull_policy=policy)
+    assert (found.make, found.node_affinity) == (True, {})
+
+
+def test_an_image_by_its_digest_has_one_content(cluster: Cluster) -> None:
+    image = "hub@sha256:aa"
+    cluster.make(cluster.look(image), COMPLETE, **terminated(DONE, 0))
+    cluster.pod("hub-1", "bb", image=image)
+    assert cluster.look(image).state == "succeeded"
+
+
+def test_an_upgrade_for_another_content_goes_on_when_no_pod_is_left(cluster: Cluster) -> None:
+    first = cluster.succeeded("aa")
+    cluster.pod("hub-1", "bb")
+    online = cluster.look()
+    cluster.failed(online, word=OFFLINE)
+    cluster.delete_pod("hub-1")
+    found = cluster.look()
+    assert (found.state, found.make, found.mode, found.hub_down_first) == ("needs_offline", True, "offline", True)
+    assert found.job == f"{online.job}-off1"
+    assert found.annotations == online.annotations
+    assert found.node_affinity == online.node_affinity != {}
+    cluster.failed(found, ago=11)
+    again = cluster.look()
+    assert (again.make, again.job, again.hub_down_first) == (True, f"{online.job}-off2", True)
+    done = cluster.succeeded("bb", again)
+    assert (done.state, done.hub_down_first) == ("succeeded", False)
+    assert {item["metadata"]["name"] for item in done.remove} == {first.job, online.job, found.job}
+
+
+def test_a_content_that_does_not_fit_the_schema_is_forgotten_with_its_pods(cluster: Cluster) -> None:
+    cluster.succeeded("bb")
+    cluster.pod("hub-1", "aa")
+    old = {**WORD, "reason": "SchemaNewer"}
+    name = cluster.failed(cluster.look(), ago=11, word=old)
+    found = cluster.look()
+    assert (found.state, found.reason, found.make, found.remove) == ("failed", "SchemaNewer", True, [])
+    cluster.delete_pod("hub-1")
+    cluster.pod("hub-2", "bb")
+    found = cluster.look()
+    assert (found.state, found.make) == ("succeeded", False)
+    assert [item["metadata"]["name"] for item in found.remove] == [name]
+
+
+def test_a_success_whose_pod_is_gone_is_followed_by_one_job_that_says_what_it_has_seen(cluster: Cluster) -> None:
+    cluster.make(cluster.look(), COMPLETE, pod=None)
+    cluster.pod("hub-1", "aa")
+    assert cluster.look().make
+    cluster.make(cluster.look(), COMPLETE, pod=None)
+    assert (cluster.look().state, cluster.look().make) == ("succeeded", False)

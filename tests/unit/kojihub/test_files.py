@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.fedoraproject.koji.plugins.module_utils import ini
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import files, options
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import files, options, proxies
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.messaging import MessagingLook
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
 from hypothesis import given
@@ -104,7 +104,7 @@ def test_policies_of_the_site_win_policy_by_policy() -> None:
 
 
 def test_webs_of_the_namespace_may_log_in_others() -> None:
-    dns = [files.proxy_dn("kojiweb"), files.proxy_dn("other")]
+    dns = [proxies.proxy_dn("kojiweb"), proxies.proxy_dn("other")]
     found = read(made(proxies=dns, web_url="https://web.example.com/koji").hub_conf)["hub"]
     assert found["proxydns"] == "CN=kojiweb | CN=other"
     assert found["kojiweburl"] == "https://web.example.com/koji"

@@ -7,7 +7,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.httpd import Httpd, HttpdError, check, render
+from ansible_collections.fedoraproject.koji.plugins.module_utils.httpd import HttpdError, check
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.httpd import Httpd, render
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,10 @@ def test_without_tls_nobody_logs_in_and_no_key_is_read() -> None:
     assert re.findall("(?m)^Listen .*", text) == ["Listen 8080"]
     assert "SSL" not in text
     assert "<Location /kojihub/ssllogin>\n    Require all denied\n" in text
+
+
+def test_what_apache_looks_for_at_each_login_is_not_denied() -> None:
+    assert "<Location /ssllogin>\n    Require all granted\n</Location>\n" in render(Httpd("hub"))
 
 
 def test_all_that_is_written_is_below_the_run_folder() -> None:

@@ -156,6 +156,20 @@ def test_who_leaves_cert_manager_gets_a_ca_of_the_operator_s_with_overlap(there:
     assert accepts(there.texts(CA)["ca.crt"], there.texts(SERVER)["tls.crt"], role.now)
 
 
+def test_a_key_that_is_kept_beside_an_issuer_is_told_with_what_to_type(there: Namespace, site: Site) -> None:
+    HubRole(there).run()
+    assert not hub(there).look().warnings, "not before the issuer has shown that it works"
+    for name in (SERVER, ADMIN):
+        written(there, site, name)
+    [warning] = hub(there).run().warnings
+    assert warning["reason"] == "KeptKeySigns"
+    assert "kubectl delete secret koji-hub-ca-cert-key -n koji" in warning["message"]
+    there.delete("Secret", f"{CA}-key")
+    assert hub(there).run().warnings == []
+    there.secret(f"{CA}-key", {"tls.crt": site.certificate, "tls.key": site.key})
+    assert hub(there).run().warnings == [], "who gives a key wants it to sign"
+
+
 def test_certificates_that_are_no_longer_wanted_are_removed(there: Namespace, site: Site) -> None:
     for name in (SERVER, ADMIN):
         written(there, site, name)

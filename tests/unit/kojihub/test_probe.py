@@ -23,7 +23,7 @@ from tests.unit.resources.cluster import Authority
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROBE = Path(__file__).parents[3] / "roles/koji_hub/files/probe.py"
+PROBE = Path(__file__).parents[3] / "roles/koji_http/files/probe.py"
 WELL = xmlrpc.client.dumps((1,), methodresponse=True)
 OFFLINE = xmlrpc.client.dumps(xmlrpc.client.Fault(1014, "database outage"))
 BROKEN = xmlrpc.client.dumps(xmlrpc.client.Fault(1, "a <tag>\nand more"))

@@ -80,6 +80,34 @@ def test_a_namespace_without_the_postgres_secret_is_told_so(cluster: Cluster) ->
     assert (conditions["DatabaseReady"]["status"], conditions["DatabaseReady"]["reason"]) == (False, "MissingSecret")
 
 
+def deployed(cluster: Cluster) -> None:
+    """The hub's Deployment, which serves."""
+    own = {"ownerReferences": [{"kind": "KojiHub", "name": "hub", "uid": "uid-KojiHub-hub"}], "generation": 1}
+    status = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1}
+    cluster.add("Deployment", "koji-hub", metadata=own, spec={"replicas": 1}, status=status)
+
+
+def test_what_needs_nothing_that_is_missing_is_corrected_meanwhile(cluster: Cluster) -> None:
+    cluster.delete("Secret", "postgres")
+    assert surveyed(cluster)["corrections"] == [], "a hub that is not there yet has nothing to be corrected"
+    deployed(cluster)
+    found = surveyed(cluster, network_policy={"enabled": True})
+    assert found["problem"]["reason"] == "MissingSecret"
+    assert found["templates"] == found["remove"] == []
+    assert [path.rpartition("/")[2].split(".")[1] for path in found["corrections"]] == [
+        "service", "serviceaccount", "networkpolicy",
+    ]  # fmt: skip
+    assert surveyed(cluster, paused=True)["corrections"] == []
+    cluster.add("Ingress", "koji-hub", metadata=OTHER)
+    taken = surveyed(cluster, host="koji.example.org")
+    assert (taken["problem"]["reason"], taken["corrections"]) == ("NameTaken", [])
+
+
+def test_while_nothing_is_wrong_there_are_no_mere_corrections(cluster: Cluster) -> None:
+    deployed(cluster)
+    assert surveyed(cluster)["corrections"] == []
+
+
 @pytest.mark.parametrize(
     ("kind", "name"), [("Deployment", "koji-hub"), ("ConfigMap", "koji-hub-config"), ("Secret", "koji-hub-secrets")]
 )

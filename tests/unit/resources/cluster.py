@@ -48,10 +48,10 @@ class Objects:
 class Authority:
     """A CA that signs in memory."""
 
-    def __init__(self, name: str = "ca") -> None:
+    def __init__(self, name: str = "ca", by: Authority | None = None) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self.certificate, self.key = self._issue(self._name, self._key, days=1000)
+        self.certificate, self.key = (by or self)._issue(self._name, self._key, days=1000)
 
     def issue(self, common_name: str, days: int = 365) -> tuple[str, str]:
         """Certificate and key as PEM; days may be negative for one that has expired."""

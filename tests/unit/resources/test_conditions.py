@@ -51,10 +51,18 @@ def test_a_status_that_says_so_already_is_not_written() -> None:
 def test_a_long_trouble_is_looked_at_less_often() -> None:
     broken = summary(Outcome(ready=False, progressing=False, reason="Broken", message=""))
     conditions = rendered(broken, [], 1, EARLY)
-    assert retry_after(conditions, EARLY) == "20s"
-    assert retry_after(conditions, LATE) == "30s"
-    assert retry_after(conditions, "2026-01-02T00:00:00Z") == "300s"
-    starting = summary(Outcome(ready=False, progressing=True, reason="Waiting", message=""))
-    assert retry_after(rendered(starting, [], 1, EARLY), EARLY) == "5s"
+    assert retry_after(conditions, conditions, EARLY) == "20s"
+    assert retry_after(conditions, conditions, LATE) == "30s"
+    assert retry_after(conditions, conditions, "2026-01-02T00:00:00Z") == "300s"
+    starting = rendered(
+        summary(Outcome(ready=False, progressing=True, reason="Waiting", message="")), conditions, 1, LATE
+    )
+    assert retry_after(conditions, starting, LATE) == "5s"
     fine = summary(Outcome(ready=True, progressing=False, reason="InLine", message=""))
-    assert retry_after(rendered(fine, [], 1, EARLY), LATE) == ""
+    assert retry_after(conditions, rendered(fine, [], 1, EARLY), LATE) == ""
+
+
+def test_another_trouble_is_looked_at_soon() -> None:
+    before = rendered(summary(Outcome(ready=False, progressing=False, reason="Broken", message="a")), [], 1, EARLY)
+    other = summary(Outcome(ready=False, progressing=False, reason="Broken", message="b"))
+    assert retry_after(before, rendered(other, before, 1, "2026-01-02T00:00:00Z"), "2026-01-02T00:00:00Z") == "20s"

@@ -122,3 +122,25 @@ def test_an_object_that_a_run_without_the_operator_made_keeps_its_owner() -> Non
     objects.there["Deployment", "koji-hub"] = there
     [manifest] = compare(objects, [WANTED])["manifests"]
     assert manifest["metadata"]["ownerReferences"] == owners
+
+
+def compared(there: dict[str, Any] | None, corrections: list[dict[str, Any]]) -> list[str]:
+    objects = Objects()
+    if there is not None:
+        objects.there["Deployment", "koji-hub"] = there
+    where: list[str] = compare(objects, [], corrections)["where"]
+    return where
+
+
+def test_a_correction_changes_nothing_to_what_was_not_applied_before() -> None:
+    assert compared(None, [WANTED]) == ["Deployment koji-hub absent"]
+    assert compared(applied(), [WANTED]) == []
+    edited = applied()
+    edited["spec"]["replicas"] = 3
+    assert compared(edited, [WANTED]) == ["Deployment koji-hub .spec.replicas"]
+    other = copy.deepcopy(WANTED)
+    other["spec"]["replicas"] = 3
+    assert compared(applied(), [other]) == []
+    assert compared(edited, [other]) == []
+    del edited["metadata"]["annotations"]
+    assert compared(edited, [WANTED]) == [], "nobody knows what it was"

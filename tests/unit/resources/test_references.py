@@ -105,6 +105,24 @@ def test_our_certificate_is_issued_anew_when_another_ca_signs(there: Objects, au
     assert references.client_wanted["key"], "the key is kept"
 
 
+def test_our_certificate_carries_what_is_between_its_ca_and_the_root(there: Objects) -> None:
+    root, wanted = Authority("root"), resource("KojiUser", "default")
+    between = Authority("between", by=root)
+    there.add("Secret", "koji-hub-ca-cert", {"ca.crt": root.certificate})
+    there.add(
+        "Secret", "koji-hub-ca-cert-key", {"tls.crt": between.certificate + root.certificate, "tls.key": between.key}
+    )
+    assert found(there, wanted).client_wanted["chain"] == between.certificate
+    leaf, key = between.issue("default")
+    ours(there, wanted, (leaf, key))
+    references = found(there, wanted)
+    assert not references.client_make
+    assert references.client_certificate == leaf + between.certificate, "one that was made without it gets it"
+    ours(there, wanted, (leaf + between.certificate, key))
+    del there.there["Secret", "koji-hub-ca-cert-key"]
+    assert found(there, wanted).client_certificate == leaf + between.certificate
+
+
 def test_a_copy_of_the_ca_follows_the_admin_s(there: Objects, authority: Authority) -> None:
     wanted = resource("KojiUser", "kojira", authentication={"ssl": {"ca_secret_name": "ca-cert"}})
     certificate, key = authority.issue("koji-admin")

@@ -23,6 +23,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names i
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.order import order
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.secret import Secret
 
+from tests.devhub.certificates import Authority
 from tests.unit.resources.cluster import resource
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -51,13 +52,13 @@ def run(folder: Path, wanted: dict[str, dict[str, Any]]) -> dict[str, dict[str, 
             },
             {
                 "ansible.builtin.set_fact": {f"made_{name.replace('-', '_')}": TEMPLATE},
-                "vars": {"koji_hub_certificate": f"{{{{ orders[{name!r}] }}}}"},
+                "vars": {"koji_certificate_order": f"{{{{ orders[{name!r}] }}}}"},
             },
         )
     ]
     every = {name: f"{{{{ made_{name.replace('-', '_')} }}}}" for name in names}
     tasks.append({"ansible.builtin.copy": {"content": every, "dest": str(out), "mode": "0600"}})
-    given = {"orders": wanted, "koji_hub_names": Names(hub).as_dict(), "koji_hub_resource": hub}
+    given = {"orders": wanted, "koji_certificate_labels": Names(hub).labels, "koji_certificate_owner": hub}
     play = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": given, "tasks": tasks}]
     playbook = folder / "playbook.yml"
     playbook.write_text(yaml.safe_dump(play, sort_keys=False))
@@ -71,7 +72,8 @@ def run(folder: Path, wanted: dict[str, dict[str, Any]]) -> dict[str, dict[str, 
 
 
 TEMPLATE = (
-    "{{ lookup('ansible.builtin.template', '" + str(CHECKOUT / "roles/koji_hub/templates/certificate.secret.yaml.j2")
+    "{{ lookup('ansible.builtin.template', '"
+    + str(CHECKOUT / "roles/koji_certificate/templates/ordered.secret.yaml.j2")
     + "') | from_yaml }}"
 )  # fmt: skip
 
@@ -132,6 +134,32 @@ def test_a_strict_client_and_a_server_take_them(made: dict[str, dict[str, Any]],
     assert handshake(server, client, HOST) == "the admin"
     with pytest.raises(ssl.SSLCertVerificationError):
         handshake(server, client, "elsewhere.example.org")
+
+
+def test_who_trusts_the_root_alone_accepts_what_an_intermediate_ca_has_signed(tmp_path: Path) -> None:
+    above = Authority("root")
+    between, root = Authority("between", by=above).pair, above.pair.certificate
+    signer = usable_pair(between.certificate + root, between.key)
+    orders = {
+        name: order(
+            Secret(name, "koji"),
+            name,
+            {"ca.crt": root},
+            issue=issue(f"the {name}", until=END, signer=signer, **ORDERS[name]),
+        )
+        for name in ("server", "admin")
+    }
+    found = {name: texts(secret) for name, secret in run(tmp_path, orders).items()}
+    for name, made in found.items():
+        assert made["tls.crt"].count("BEGIN") == 2
+        (tmp_path / f"{name}.pem").write_text(made.get("client.pem") or made["tls.crt"] + made["tls.key"])
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(tmp_path / "server.pem")
+    server.verify_mode = ssl.CERT_REQUIRED
+    client = ssl.create_default_context(cadata=root)
+    client.load_cert_chain(tmp_path / "admin.pem")
+    server.load_verify_locations(cadata=root)
+    assert handshake(server, client, HOST) == "the admin"
 
 
 def handshake(server: ssl.SSLContext, client: ssl.SSLContext, host: str) -> str:

@@ -27,6 +27,20 @@ def test_a_new_process_goes_on_with_the_session_and_the_pods() -> None:
     assert world.close(name)
 
 
+def test_a_hub_that_does_not_number_calls_is_as_good() -> None:
+    world = World()
+    world.hub.hub.version = "1.34.3"
+    task = world.task()
+    world.ticks(2)
+    name = world.run(task)
+    before = world.session
+    world.restart()
+    world.ticks(2)
+    assert world.session == before
+    assert world.state(task) == "OPEN"
+    assert world.close(name)
+
+
 def test_a_predecessor_that_still_writes_is_out_of_step() -> None:
     world = World()
     world.tick()

@@ -1,0 +1,1 @@
+../../koji_http/files/probe.py
