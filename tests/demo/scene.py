@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 
 SECRET = "postgres_secret.yaml"
 SAMPLES = tuple(f"apps_v1alpha1_{kind}.yaml" for kind in ("kojihub", "kojiweb", "kojira", "kojiuser", "kojibuilder"))
-# Kojira has no role yet: it is accepted, and that is all.
-READY_KINDS = ("KojiHub", "KojiWeb", "KojiUser", "KojiBuilder")
 POSTGRES_IMAGE = "localhost/postgres:dev"
 IMAGES = {"KojiBuilder": "localhost/koji-builder:dev"}
 HUB_IMAGE = "localhost/devhub:dev"  # of all other kinds
@@ -37,6 +37,8 @@ TASKS = (
     (("subtask", "1"), "CLOSED"),
     (("sleep", "not-a-number"), "FAILED"),
 )
+# What `kubectl koji` shows at the end; the first fails if anything isn't ready.
+PLUGIN = (("status",), ("list-hosts",), ("call", "getLoggedInUser"))
 ENDED = ("CLOSED", "FAILED", "CANCELED")
 READY_TIMEOUT = 180  # seconds
 TASKS_TIMEOUT = 180  # seconds
@@ -70,8 +72,11 @@ def play() -> int:
     wrong = [task for task, (_, end) in zip(ids, TASKS, strict=True) if ends[task] != end]
     for task in wrong:
         say(f"task {task} ended as {ends[task]}; look at it: koji taskinfo {task}, and at {operator.log}")
+    code = 1 if wrong else 0
+    for words in PLUGIN:
+        code = plugin(*words) or code
     look_around(ids[0])
-    return 1 if wrong else 0
+    return code
 
 
 def leave() -> int:
@@ -95,7 +100,7 @@ def provide_database(kube: Kube) -> None:
 
 
 def apply_samples(kube: Kube) -> None:
-    """Apply the samples of all kinds at once, with the test cluster's images; wait for those that have a role."""
+    """Apply the samples of all kinds at once, with the test cluster's images, and wait for them."""
     samples = [yaml.safe_load((CHECKOUT / "config" / "samples" / name).read_text("utf-8")) for name in SAMPLES]
     for sample in samples:
         if "image" in sample["spec"]:
@@ -103,8 +108,15 @@ def apply_samples(kube: Kube) -> None:
             sample["spec"] |= {"image": image, "image_pull_policy": "IfNotPresent"}
     kube.apply(samples, NAMESPACE)
     for sample in samples:
-        if sample["kind"] in READY_KINDS:
-            kube.wait_condition(sample["kind"], sample["metadata"]["name"], NAMESPACE, READY_TIMEOUT)
+        kube.wait_condition(sample["kind"], sample["metadata"]["name"], NAMESPACE, READY_TIMEOUT)
+
+
+def plugin(*words: str) -> int:
+    """Run kubectl koji, as the admin in the hub's sidecar. -> exit code"""
+    say(f"kubectl koji {' '.join(words)}:")
+    path = f"{CHECKOUT / 'bin'}:{os.environ['PATH']}"
+    line = ["kubectl", "koji", "-n", NAMESPACE, *words]
+    return subprocess.run(line, env={**os.environ, "PATH": path}, check=False).returncode
 
 
 def create(hub: Hub, arguments: tuple[str, ...]) -> int:
@@ -168,7 +180,7 @@ def look_around(task: int) -> None:
     """Print what to type next."""
     kubectl = f".venv/bin/python -m tests.cluster kubectl --name {CLUSTER} -n {NAMESPACE}"
     print(f"""
-The cluster stays up. Look around:
+The cluster stays up. Look around (bin/kubectl-koji on the PATH makes `kubectl koji` of it):
   {kubectl} get koji
   {kubectl} get kojihub,kojibuilder -o wide
   {kubectl} describe kojibuilder default

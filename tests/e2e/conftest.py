@@ -32,11 +32,9 @@ SHARDS = {
     "1": (
         *("/conformance/", "/test_cluster.py", "/test_local.py", "/test_crds.py"),
         *("/faults/test_hub.py", "/faults/test_limits.py", "/faults/test_nodes.py"),
-        *("/kojihub/test_database.py", "/kojihub/test_cleanup.py", "/kojihub/test_configuration.py"),
+        *("/kojihub/test_database.py", "/kojihub/test_cleanup.py", "/kojihub/test_configuration.py", "/kojira/"),
     ),
-    # Not in `make test`: it would take too long with them.
-    "by-hand": ("/kojira/test_configuration.py", "/kojira/test_pod.py"),
-    "2": ("/kojihub/test_start.py", "/kojihub/test_messaging.py", "/kojihub/test_pod.py"),
+    "2": tuple(f"/kojihub/test_{name}.py" for name in ("start", "messaging", "pod", "exposure", "hostile")),
     "3": ("/faults/", "/kojihub/"),
 }
 
