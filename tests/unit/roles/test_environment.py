@@ -23,6 +23,7 @@ SITE = [
     {"name": "HOME", "value": "/root"},
     {"name": "no_proxy", "value": "*"},
 ]
+HOSTILE = ('"x\'\n  evil: "yes"\n- x\n---\n', "a\u0085evil: b\u2028evil: c", "['x', {\"evil\": [True, None]}]")
 PODS = {
     "hub.deployment.yaml.j2": ("hub",),
     "database.job.yaml.j2": ("database", "HOME", "PGHOST", "PYTHONPATH"),
@@ -59,6 +60,16 @@ def test_the_site_s_variables_win_over_its_proxy_s_and_the_operator_s_over_these
     assert (seen["TZ"], seen["HTTPS_PROXY"], seen["no_proxy"]) == ("UTC", PROXY, "*")
     for name in PODS[template][1:]:
         assert seen[name] != {entry["name"]: entry["value"] for entry in SITE}.get(name)
+
+
+@pytest.mark.parametrize("template", PODS)
+def test_hostile_strings_are_as_they_were_written(template: str) -> None:
+    """What a macro returns is no Python literal to Ansible."""
+    site = [{"name": f"HOSTILE_{n}", "value": text} for n, text in enumerate(HOSTILE)]
+    context = {"sysctls": [{"name": f"net.x{n}", "value": text} for n, text in enumerate(HOSTILE)]}
+    found = pod(template, env=site, security_context=context)
+    assert [entry for entry in found["containers"][0]["env"] if entry["name"].startswith("HOSTILE")] == site
+    assert found["securityContext"]["sysctls"] == context["sysctls"]
 
 
 @pytest.mark.parametrize("template", PODS)
