@@ -44,7 +44,8 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def served(shell: str, *args: str) -> subprocess.Popen[str]:
-    command = [shell, "-c", SCRIPT, "httpd", *args]
+    # What a shell runs in the background ignores SIGINT, as a container's first process doesn't.
+    command = ["env", "--default-signal", shell, "-c", SCRIPT, "httpd", *args]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
