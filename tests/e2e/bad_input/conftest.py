@@ -84,12 +84,6 @@ def third_namespace(kube: Kube, request: pytest.FixtureRequest) -> Iterator[str]
 
 
 @pytest.fixture(scope="package")
-def fourth_namespace(kube: Kube, request: pytest.FixtureRequest) -> Iterator[str]:
-    """One with no resource that the operator cares for."""
-    yield from _new_namespace(kube, request)
-
-
-@pytest.fixture(scope="package")
 def full_namespace(world: World, third_namespace: str) -> FullNamespace:
     """A builder that finds no room, and is tried again without the quota: begun before test_refused.py asks."""
 

@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 
 HARMLESS = "harmless"
 TRIED = ("KojiBuilder", "KojiUser")
-TRIED_ELSEWHERE = {"KojiHub": CHECKOUT / "tests" / "e2e" / "kojihub" / "test_hostile.py"}
+TRIED_ELSEWHERE = {
+    "KojiHub": CHECKOUT / "tests" / "e2e" / "kojihub" / "test_hostile.py",
+    "KojiWeb": CHECKOUT / "tests" / "e2e" / "kojiweb" / "test_hostile.py",
+    "Kojira": CHECKOUT / "tests" / "e2e" / "kojira" / "test_pod.py",
+}
 # Fields of a builder that its task pods have.
 IN_THE_POD = (
     "spec.image", "spec.env[]", "spec.volumes[]", "spec.volume_mounts[]", "spec.affinity.", "spec.tolerations[]",

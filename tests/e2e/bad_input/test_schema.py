@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +12,7 @@ import yaml
 from openshift.dynamic.exceptions import DynamicApiError
 
 from tests.e2e.operator import CHECKOUT
-from tests.e2e.resources import SOON, resource
+from tests.e2e.resources import resource
 
 from . import hostile
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 KINDS = ("KojiHub", "KojiWeb", "Kojira", "KojiBuilder", "KojiUser")
 WITH_A_ROLE = {watch["kind"] for watch in yaml.safe_load((CHECKOUT / "watches.yaml").read_text("utf-8"))}
-WITHOUT_A_ROLE = sorted(set(KINDS) - WITH_A_ROLE)
 # Either of these, not both: a rule that isn't about strings.
 ALTERNATIVES = ("spec.pod_disruption_budget.minAvailable", "spec.pod_disruption_budget.maxUnavailable")
 UNCHECKED = "<nil>"  # the API server's field for "further rules were not looked at"
@@ -79,35 +77,3 @@ def test_max_jobs_0_is_refused_with_a_message(world: World) -> None:
             "apply", "-f", "-", stdin=json.dumps(resource("KojiBuilder", "none", world.namespace, max_jobs=0))
         )
     assert world.kube.get("KojiBuilder", "none", world.namespace) is None
-
-
-def there(kube: Kube, namespace: str) -> dict[str, set[str]]:
-    kinds = ("ConfigMap", "Secret", "Pod", "Service", "Deployment", "Event", "Lease")
-    return {other: {item["metadata"]["name"] for item in kube.find(other, namespace)} for other in kinds}
-
-
-@pytest.fixture(scope="module")
-def applied(kube: Kube, world: World, fourth_namespace: str) -> dict[str, set[str]]:
-    """Resources of each kind without a role, some seconds ago. -> what was there before"""
-    kube.wait_object("ConfigMap", "kube-root-ca.crt", fourth_namespace, bool, SOON, "the namespace is set up")
-    before = there(kube, fourth_namespace)
-    for kind in WITHOUT_A_ROLE:
-        schema = hostile.spec_schema(kind)
-        for family, texts in hostile.FAMILIES.items():
-            taken = hostile.fill(schema, hostile.accepted(texts), ALTERNATIVES[0])
-            kube.apply(resource(kind, family, fourth_namespace, **taken.spec))
-    time.sleep(3)
-    return before
-
-
-@pytest.mark.parametrize("kind", WITHOUT_A_ROLE)
-def test_of_a_kind_without_a_role_nothing_comes(
-    kube: Kube, applied: dict[str, set[str]], fourth_namespace: str, kind: str
-) -> None:
-    """It has no role yet; when it gets one, test_hostile.py must try it."""
-    assert there(kube, fourth_namespace) == applied
-    items = kube.find(kind, fourth_namespace)
-    assert len(items) == len(hostile.FAMILIES)
-    for item in items:
-        assert not item.get("status")
-        assert not item["metadata"].get("finalizers")
