@@ -40,8 +40,10 @@ if TYPE_CHECKING:
 
 DEFAULT_IMAGE = "quay.io/fedora/koji-hub:latest"
 CONFIG_CHECKSUM = f"{GROUP}/config"
-# A rotation of the CA goes on by itself, step by step, while the hub is ready.
-ROTATION_PERIOD = "20s"
+# While the hub is ready: a rotation of the CA goes on by itself, step by step; a hub may not have said its version.
+SOON = "20s"
+# Seconds that a new hub is asked for: its Service knows a pod a little later than the Deployment does.
+PATIENCE = 3.0
 OPENSHIFT = "SecurityContextConstraints"
 REQUESTS = "certificates.certificate.yaml.j2"
 
@@ -83,6 +85,8 @@ class Survey:
         """-> the result of module koji_hub_info"""
         found = self._look()
         self._decide(found)
+        status = self._status(found)
+        is_unheard = bool(found.rollout.available and not status["hub_version"])
         return {
             "names": self._names.as_dict(),
             "problem": found.stage.problem.as_dict() if found.stage.problem else {},
@@ -95,9 +99,9 @@ class Survey:
             "environment": environment(self._spec, [found.postgres.host if found.postgres else ""]),
             "trust": trust(self._spec),
             "checksums": self._checksums(found),
-            "status": self._status(found),
+            "status": status,
             "conditions": self._conditions(found),
-            "again": ROTATION_PERIOD if found.certificates.rotation else "",
+            "again": SOON if found.certificates.rotation or is_unheard else "",
             "certificates": _plain(found.certificates),
             "cleanup": dataclasses.asdict(found.cleanup),
             "claims": _plain(found.claims),
@@ -248,7 +252,9 @@ class Survey:
 
     def _status(self, found: Found) -> dict[str, Any]:
         names = self._names
-        asked = version.ask(names.internal_url, found.certificates.ca) if found.rollout.available else ""
+        asked, known = "", self._old.get("hub_version")
+        if found.rollout.available:
+            asked = version.ask(names.internal_url, found.certificates.ca, 0 if known else PATIENCE)
         return {
             "url": names.url,
             "internal_url": names.internal_url,
@@ -256,7 +262,7 @@ class Survey:
             "certificate_expires": found.certificates.expires,
             "schema_version": (found.database.schema_version if found.database else "")
             or self._old.get("schema_version"),
-            "hub_version": asked or self._old.get("hub_version"),
+            "hub_version": asked or known,
             "replicas": found.rollout.replicas,
             "selector": ",".join(f"{key}={value}" for key, value in names.selector.items()),
         }

@@ -6,18 +6,24 @@ from __future__ import annotations
 
 import http.client
 import ssl
+import time
 import xmlrpc.client
 from typing import Any
 from urllib.parse import urlsplit
 from xml.parsers.expat import ExpatError
 
 TIMEOUT = 5  # seconds
+PAUSE = 0.25  # seconds between two calls
 
 
-def ask(url: str, ca: str) -> str:
-    """The version that the hub at `url` reports, '' if it does not answer; `ca` is PEM text."""
-    version = call(url, ca, "getKojiVersion")
-    return version if isinstance(version, str) else ""
+def ask(url: str, ca: str, patience: float = 0) -> str:
+    """The version that the hub at `url` reports, '' if it does not answer within `patience` s; `ca` is PEM text."""
+    until = time.monotonic() + patience
+    while not isinstance(version := call(url, ca, "getKojiVersion"), str):
+        if time.monotonic() >= until:
+            return ""
+        time.sleep(PAUSE)
+    return version
 
 
 def call(url: str, ca: str, method: str, *params: Any) -> Any:

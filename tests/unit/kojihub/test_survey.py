@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import stage, version
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.survey import OPENSHIFT, REQUESTS, Survey
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.survey import (
+    OPENSHIFT,
+    PATIENCE,
+    REQUESTS,
+    Survey,
+)
 
 from tests.unit.resources.cluster import NAMESPACE, Authority, resource
 
@@ -149,15 +154,34 @@ def test_a_hub_that_was_paused_before_it_was_made_does_not_seem_to_come(cluster:
     assert reason(cluster, paused=True) == "MissingSecret"
 
 
-def test_a_paused_hub_that_serves_is_ready_whatever_is_to_come(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(version, "ask", lambda url, ca: "1.35.3")
+def serve(cluster: Cluster) -> None:
+    """The hub's Deployment is as wanted, and its pod ready."""
     own = {
         "ownerReferences": [{"kind": "KojiHub", "name": "hub", "uid": resource("KojiHub", "hub")["metadata"]["uid"]}]
     }
     status = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
     cluster.add("Deployment", "koji-hub", metadata={**own, "generation": 1}, spec={"replicas": 1}, status=status)
+
+
+def test_a_hub_that_has_not_said_its_version_is_asked_again_soon(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {0.0: "1.36.0", PATIENCE: ""}
+    monkeypatch.setattr(version, "ask", lambda url, ca, patience: answers[patience])
+    serve(cluster)
+    found = surveyed(cluster)
+    assert (found["status"]["hub_version"], found["again"]) == (None, "20s")
+    hub = resource("KojiHub", "hub")
+    hub["status"] = {"hub_version": "1.35.3"}
+    found = Survey(hub, cluster).run()
+    assert (found["status"]["hub_version"], found["again"]) == ("1.36.0", "")
+
+
+def test_a_paused_hub_that_serves_is_ready_whatever_is_to_come(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(version, "ask", lambda url, ca, patience: "1.35.3")
+    serve(cluster)
     assert surveyed(cluster, image="another", paused=True)["problem"] == {}
     assert surveyed(cluster, image="another")["problem"]["progressing"]
 

@@ -72,3 +72,23 @@ def test_a_hub_that_does_not_answer_has_no_version(hub: Hub) -> None:
         assert ask(f"http://127.0.0.1:{unused.getsockname()[1]}/kojihub", "") == ""
     assert ask(f"https://127.0.0.1:{hub.server_port}/kojihub", Authority().certificate) == ""
     assert ask(f"https://127.0.0.1:{hub.server_port}/kojihub", "no PEM") == ""
+
+
+def test_a_hub_that_its_service_does_not_know_yet_is_waited_for() -> None:
+    server = Hub(("127.0.0.1", 0), Handler, bind_and_activate=False)
+    server.server_bind()
+    url = f"http://127.0.0.1:{server.server_port}/kojihub"
+    assert ask(url, "", 0.1) == ""
+
+    def come() -> None:
+        server.server_activate()
+        server.serve_forever(0.01)
+
+    thread = threading.Timer(0.5, come)
+    thread.start()
+    try:
+        assert ask(url, "", 30) == "1.35.3"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
