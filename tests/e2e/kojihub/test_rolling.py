@@ -142,10 +142,9 @@ def test_a_stop_waits_for_a_request_that_is_being_worked_on(kube: Kube, site: Si
 
     asked = threading.Thread(target=ask)
     asked.start()
-    kube.wait_for(lambda: _struck(kube, hub, pods), SOON, "a pod works on the request")
+    [busy] = kube.wait_for(lambda: _struck(kube, hub, pods), SOON, "a pod works on the request")
     assert asked.is_alive()
     with Load(hub) as load:
-        [busy] = _struck(kube, hub, pods)
         kube.delete("Pod", busy, hub.namespace)
         asked.join()
         kube.wait_gone("Pod", busy, hub.namespace, SOON)
