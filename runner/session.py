@@ -45,10 +45,21 @@ class TaskSession(koji.ClientSession):
         raise koji.AuthError("the task's session has expired: set SessionRenewalTimeout = 0 in hub.conf")
 
     def _callMethod(self, name: str, args: Any, kwargs: Any = None, retry: bool = True) -> Any:  # noqa: N802
-        result = super()._callMethod(name, args, kwargs, retry)
+        result = self._wait_out(name, args, kwargs, retry)
         if name in REPORTS:
             self.report = name
         return result
+
+    def _wait_out(self, name: str, args: Any, kwargs: Any, retry: bool) -> Any:
+        while True:
+            try:
+                return super()._callMethod(name, args, kwargs, retry)
+            except koji.ServerOffline:
+                # koji 1.36 waits for a hub that says so, but raises this once the hub is then out of reach altogether.
+                if not (retry and self.opts.get("offline_retry")):
+                    raise
+                # The same call again: if its answer was lost, the hub has to recognise it.
+                self.callnum -= 1
 
 
 def attach(task: TaskFile, options: SimpleNamespace, ca: Path) -> TaskSession:

@@ -92,7 +92,8 @@ def _left_over(kube: Kube, ledger: Ledger, namespace: str) -> list[str]:
             found.append(f"pod {name} is {phase} and nobody has dealt with it")
     found += [f"Secret {secret['metadata']['name']} is left" for secret in kube.find("Secret", namespace, "koji-task")]
     found += [f"subsession {one} of session {master} is open" for one, master in ledger.subsessions().items()]
-    kept = Counter(pod["metadata"]["labels"][BUILDER] for pod in pods.values())
+    ended = [pod for pod in pods.values() if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")]
+    kept = Counter(pod["metadata"]["labels"][BUILDER] for pod in ended)
     for builder, count in kept.items():
         limit = _history(kube, namespace, builder)
         if count > limit:
