@@ -11,6 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from .world import World
 
+SOON = 60.0
 HUB, DATABASE = "koji-hub", "postgresql"
 ONCE = ["FREE", "ASSIGNED", "OPEN", "CLOSED"]
 TWICE = ["FREE", "ASSIGNED", "OPEN", *ONCE]
@@ -54,6 +55,24 @@ def test_the_database_is_stopped_and_started(world: World) -> None:
     world.ended(task)
     world.settled(closed=[task])
     assert world.ledger.history(task) == ONCE
+
+
+@pytest.mark.fault("database-and-hub-stopped")
+def test_the_database_and_then_the_hub_are_stopped_while_a_handler_asks_the_hub(world: World) -> None:
+    # A parent asks every 2 s how its children are.
+    parent = world.task(0, "waittest", 1, 3)
+    world.running(parent)
+    world.kube.wait_for(lambda: len(world.session.getTaskChildren(parent)) == 2, SOON, "it has children", world.seen)
+    world.ledger.close()
+    world.scale(DATABASE, 0)
+    world.scheduling("False", "HubDown")
+    world.scale(HUB, 0)
+    world.scheduling("False", "HubUnreachable")
+    world.scale(DATABASE, 1)
+    world.scale(HUB, 1)
+    world.ended(parent)
+    world.settled(closed=[parent])
+    assert world.ledger.history(parent) == ONCE
 
 
 @pytest.mark.fault("hub-bad-gateway")
