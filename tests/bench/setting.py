@@ -73,7 +73,7 @@ def operator(runs: TimedRuns) -> Iterator[Operator]:
     """The operator over all namespaces for the time of a `with` block, each of its runs timed."""
     path = environment(os.environ, CHECKOUT)["PATH"]
     extra = {"MAX_CONCURRENT_RECONCILES_CONFIGMAP_": "8", **runs.environment(path)}
-    running = Operator(CHECKOUT, "bench-operator", extra)
+    running = Operator(CHECKOUT, "bench-operator", extra, elected=True)
     running.start()
     try:
         yield running

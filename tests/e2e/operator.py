@@ -21,22 +21,31 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 LOGS = CHECKOUT / "build" / "logs"
 # Written into every kubeconfig by ansible-operator, whatever --proxy-port says.
 PROXY_PORT = 8888
+LEASE = "koji-operator"  # of those that wait for each other
 STOP_GRACE = 30  # seconds; more than the runs get
 
 
 class Operator:
     """An operator that watches all namespaces with `project`/watches.yaml; its log goes to build/logs/<name>.log.
 
-    `grace`: seconds that its runs get when it is to stop."""
+    `grace`: seconds that its runs get when it is to stop. `elected`: the real one waits until its predecessor's Lease
+    has run out, as it does in a Deployment."""
 
     def __init__(
-        self, project: Path, name: str = "operator", extra: Mapping[str, str] | None = None, grace: int = 10
+        self,
+        project: Path,
+        name: str = "operator",
+        extra: Mapping[str, str] | None = None,
+        grace: int = 10,
+        *,
+        elected: bool = False,
     ) -> None:
         self.binary = os.environ.get("ANSIBLE_OPERATOR")
         self.project = project
         self.log = LOGS / f"{name}.log"
         self._environ = {**environment(os.environ, project), **(extra or {})}
         self._grace = grace
+        self._elected = elected
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
 
@@ -139,7 +148,9 @@ class Operator:
             return [sys.executable, "-m", "tests.devloop", "--watches", "watches.yaml", "--runner-dir", runs, grace]
         # 0: no port; the hub's port 8443 is also the default of the metrics.
         ports = ["--metrics-bind-address=0", "--health-probe-bind-address=0"]
-        return [self.binary, "run", "--watches-file=./watches.yaml", "--inject-owner-ref=true", grace, *ports]
+        election = ["--leader-elect", f"--leader-election-id={LEASE}", "--leader-election-namespace=default"]
+        settings = ["--watches-file=./watches.yaml", "--inject-owner-ref=true", grace]
+        return [self.binary, "run", *settings, *ports, *(election if self._elected else [])]
 
     def _env(self) -> dict[str, Any]:
         path = f"{CHECKOUT}:{self._environ.get('PYTHONPATH', '')}".rstrip(":")
