@@ -35,6 +35,7 @@ SETTLE = 180.0  # seconds at the end without new tasks and faults
 HELD = 210.0  # seconds that a builder may have to wait for its session when its Secret is gone
 PAUSES = (3.0, 11.0)  # seconds between two faults
 ENDED = 4  # tasks that end between two faults: a slow machine would do nothing but recover
+LAST_WORDS = 10  # lines of the log of a pod that is left
 REPORT = 15.0  # seconds between lines about how it goes
 
 
@@ -110,6 +111,7 @@ class Soak:
         for what, cases in wrong.items():
             for key, text in cases.items():
                 say(f"soak: {what}: {key}: {text}")
+        self._say_what_runs()
         return tally.Tally(
             tasks=len(work.meant),
             attempts=tally.attempts(histories),
@@ -154,6 +156,14 @@ class Soak:
                 self._said = self.elapsed
                 say(f"soak: {self.elapsed:.0f} s: {len(unended)} tasks have not ended; {left[:3]}")
             time.sleep(1)
+
+    def _say_what_runs(self) -> None:
+        """The last words of pods that should have ended: they go with the namespace."""
+        for pod in self.kube.find("Pod", self.namespace, "koji-task"):
+            if pod["status"].get("phase") == "Running":
+                name = pod["metadata"]["name"]
+                for line in self.kube.logs(self.namespace, name).splitlines()[-LAST_WORDS:]:
+                    say(f"soak: {name}: {line}")
 
     @staticmethod
     def _result(work: Work, task: int) -> str:
