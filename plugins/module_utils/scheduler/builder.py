@@ -173,7 +173,10 @@ class Builder:
         self.state.drain(now if draining else None)
         slots = trouble.slots(self.state.backoff, self.settings, pods) if accepting else 0
         jobs = slots + self.report.waiting
-        there = hub.check_in(float(self.report.running), ready=accepting and slots > 0, maxjobs=jobs)
+        others = self.around.board.others(self.settings.hub_url, hub.host_id, self.settings.name)
+        ready = accepting and slots > 0
+        there = hub.check_in(float(self.report.running), ready=ready, maxjobs=jobs, others=others)
+        self.around.board.tell(self.settings.hub_url, there.elsewhere, others)
         if self.settings.by_channel:
             hub.learn_channels(task.channel_id for task in there.assigned)
         states = hub.states(strangers(there.open, pods))

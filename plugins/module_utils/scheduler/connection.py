@@ -19,6 +19,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.calls i
 from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.ledger import Ledger
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import API_VERSION
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler import state as kept
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.board import Board
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import Cluster
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import Hub
 
@@ -41,6 +42,7 @@ class Surroundings:
     clock: Callable[[], float] = time.time
     jitter: Callable[[], float] = random.random
     ledger: Ledger = field(default_factory=Ledger)
+    board: Board = field(default_factory=Board)
 
 
 def certificate_access(settings: Settings, cluster: Cluster) -> sessions.HubAccess:

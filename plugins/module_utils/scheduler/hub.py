@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import koji
@@ -30,6 +30,7 @@ class CheckIn:
 
     open: list[OpenTask]
     assigned: list[AssignedTask]
+    elsewhere: Mapping[int, int] = field(default_factory=dict)  # task's id -> the other host that has it
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,10 @@ class Hub:
         self.may_write()
         self.host_id = int(self.session.host.getID())
 
-    def check_in(self, load: float, *, ready: bool, maxjobs: int) -> CheckIn:
-        """Check in and read. The hub's scheduler runs inside host.getTasks, so that comes last."""
+    def check_in(self, load: float, *, ready: bool, maxjobs: int, others: Sequence[int] = ()) -> CheckIn:
+        """Check in and read. The hub's scheduler runs inside host.getTasks, so what is read there and then, for
+        this host and the `others`, comes last.
+        """
         self.may_write()
         with self.session.multicall(strict=True) as calls:
             opened = calls.host.getHostTasks()
@@ -94,6 +97,8 @@ class Hub:
             self._said = (load, {"methods": [], "maxjobs": max(1, maxjobs)})
             calls.host.updateHost(load, ready, data=self._said[1])
             assigned = calls.host.getTasks()
+            theirs = {"state": [koji.TASK_STATES["ASSIGNED"]], "host_id": list(others)}
+            elsewhere = calls.listTasks(opts=theirs) if others else None
         return CheckIn(
             [OpenTask(task["id"], bool(task["waiting"])) for task in opened.result],
             [
@@ -101,6 +106,7 @@ class Hub:
                 for task in assigned.result
                 if self._ours(task)
             ],
+            {int(task["id"]): int(task["host_id"]) for task in elsewhere.result} if elsewhere is not None else {},
         )
 
     def _ours(self, task: Mapping[str, Any]) -> bool:

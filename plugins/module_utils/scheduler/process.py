@@ -18,6 +18,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.lease import RE
 from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.keeper import Keeper
 from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.observer import Observer
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.actions import described
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.board import Board
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import Builder, Tick
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import Cluster, ClusterError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import (
@@ -143,7 +144,9 @@ class Process:
         self.lease = Lease(cluster, holder)
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="pods")
         self.metrics = Keeper(namespace, metrics)
-        self._around = Surroundings(cluster, make_access, self._may_write, self._pool, ledger=self.metrics.ledger)
+        self._around = Surroundings(
+            cluster, make_access, self._may_write, self._pool, ledger=self.metrics.ledger, board=Board(self._wake)
+        )
         self._runners: dict[str, _Runner] = {}
         self._gone: set[str] = set()  # uids of CRs that have been drained
         self._complaints: dict[str, Reporter] = {}
@@ -312,6 +315,7 @@ class Process:
             if runner.finished:
                 self._gone.add(runner.builder.settings.owner_uid)
                 self._ended.append(runner.builder)
+                self._around.board.leave(name)
                 del self._runners[name]
 
     def _finish(self, outcome: Outcome) -> None:

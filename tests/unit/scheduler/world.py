@@ -14,6 +14,7 @@ import koji
 from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import BUILDER_LABEL, Settings, parse
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HubSession
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import API_VERSION
+from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.board import Board
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.builder import Builder, Tick
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.cluster import ClusterError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import Surroundings
@@ -147,6 +148,7 @@ class World:
         self.user, self.address = HOST, ADDRESS  # whom the certificate names, and where the operator calls from
         self.pod_address = ADDRESS  # where pods call from
         self.failing: set[str] = set()  # methods that the hub answers the builder with an error
+        self.woken: list[str] = []  # other builders of the process, as they were woken
         self._workers: dict[str, Any] = {}  # pod's uid -> its runner's session
         self.cluster.resources[NAME] = {
             "apiVersion": API_VERSION,
@@ -209,7 +211,8 @@ class World:
             if self.builder is not made:
                 raise Stop
 
-        around = Surroundings(cluster, lambda *_: access, may_write, Inline(), self.clock, lambda: 0.0)
+        board = Board(self.woken.append)
+        around = Surroundings(cluster, lambda *_: access, may_write, Inline(), self.clock, lambda: 0.0, board=board)
         made = self.builder = Builder(self.settings, around)
         return made
 
