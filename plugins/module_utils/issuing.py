@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""When a certificate of ours has to be issued anew, and what role koji_certificate needs to know for that."""
+"""When a certificate of ours has to be issued anew, and what making.py needs to know for that."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def issue(
     names: Sequence[str] = (),
     signer: Pair | None = None,
 ) -> dict[str, Any]:
-    """What role koji_certificate is to make: for `usage` serverAuth or clientAuth, or a CA without.
+    """What `make` in making.py is to make: for `usage` serverAuth or clientAuth, or a CA without.
 
     `into`: the keys <into>.crt and <into>.key of the Secret are for it.
     """

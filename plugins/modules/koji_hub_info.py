@@ -23,6 +23,11 @@ options:
     description: The whole KojiHub, as the API server has it.
     type: dict
     required: true
+  patience:
+    description:
+      - Seconds to wait, at most, while the database's Job or the hub's pods are on their way, and nothing keeps them.
+    type: int
+    default: 0
 """
 
 EXAMPLES = r"""
@@ -102,6 +107,14 @@ conditions:
   type: list
   elements: dict
   returned: always
+begins:
+  description: Whether it is a new hub that has no pods yet, and nothing is wrong.
+  type: bool
+  returned: always
+patient:
+  description: Whether it was read with O(patience).
+  type: bool
+  returned: always
 again:
   description: When to look again although the hub is ready; empty for the usual period.
   type: str
@@ -144,9 +157,11 @@ if TYPE_CHECKING:
 
 def main(make: Callable[..., AnsibleModule] = AnsibleModule) -> None:
     """Read, and say what is there."""
-    module = make(argument_spec={"resource": {"type": "dict", "required": True}}, supports_check_mode=True)
+    arguments = {"resource": {"type": "dict", "required": True}, "patience": {"type": "int", "default": 0}}
+    module = make(argument_spec=arguments, supports_check_mode=True)
     try:
-        module.exit_json(changed=False, **Survey(module.params["resource"], KubeApi()).run())
+        survey = Survey(module.params["resource"], KubeApi())
+        module.exit_json(changed=False, **survey.run(module.params["patience"]))
     except KubeError as error:
         module.fail_json(msg=str(error))
 

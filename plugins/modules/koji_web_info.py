@@ -64,7 +64,7 @@ names:
   type: dict
   returned: always
 make:
-  description: Secrets that are to be written before all else, as role C(koji_certificate) wants them.
+  description: Secrets to write before all else, as M(fedoraproject.koji.koji_certificate_secrets) wants them.
   type: list
   elements: dict
   returned: always

@@ -42,7 +42,7 @@ DEFAULT_ADMIN = "koji-admin"
 class CertificatesLook:
     """What there is and what is to be made. PEM texts are '' where there is none."""
 
-    make: list[dict[str, Any]] = field(default_factory=list)  # for tasks/secrets.yml of koji_certificate
+    make: list[dict[str, Any]] = field(default_factory=list)  # for module koji_certificate_secrets
     requests: list[dict[str, Any]] = field(default_factory=list)  # Certificates of cert-manager that there are to be
     remove: list[dict[str, Any]] = field(default_factory=list)  # those that are no longer wanted
     ca_secret: str = ""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.database import DatabaseLook
     from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.rollout import RolloutLook
 
@@ -30,9 +32,17 @@ class Stage:
     problem: Problem | None = None
 
 
-def begin(database: DatabaseLook, rollout: RolloutLook, problem: Problem) -> Stage:
-    """What a new hub needs no certificates for, while these are made: its database takes as long."""
-    return Stage(list(DATABASE) if database.make and not rollout.exists else [], problem=problem)
+def begin(database: DatabaseLook, rollout: RolloutLook, exposure: Sequence[str], problem: Problem) -> Stage:
+    """What a new hub needs no certificates for, while these are made: its database takes longer."""
+    return Stage([*exposure, *DATABASE] if database.make and not rollout.exists else [], problem=problem)
+
+
+def is_awaited(database: DatabaseLook, rollout: RolloutLook) -> bool:
+    """Whether a hub's Job or its pods are on their way, without anything that keeps them from it."""
+    if database.state == "running":
+        return database.progressing
+    coming = rollout.exists and rollout.problem is not None and rollout.problem.progressing
+    return database.state == "succeeded" and coming
 
 
 def decide(replicas: int, database: DatabaseLook, rollout: RolloutLook) -> Stage:

@@ -8,6 +8,7 @@ import dataclasses
 import datetime
 import hashlib
 import json
+import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import (
@@ -44,6 +45,7 @@ CONFIG_CHECKSUM = f"{GROUP}/config"
 SOON = "20s"
 # Seconds that a new hub is asked for: its Service knows a pod a little later than the Deployment does.
 PATIENCE = 3.0
+PAUSE = 0.2  # seconds between two looks at what is on its way
 OPENSHIFT = "SecurityContextConstraints"
 REQUESTS = "certificates.certificate.yaml.j2"
 
@@ -81,9 +83,10 @@ class Survey:
         self._names = Names(resource)
         self._problems: list[Problem] = []
 
-    def run(self) -> dict[str, Any]:
-        """-> the result of module koji_hub_info"""
+    def run(self, patience: float = 0) -> dict[str, Any]:
+        """Wait for what is on its way, that many seconds at most. -> the result of module koji_hub_info"""
         found = self._look()
+        self._wait(found, patience)
         self._decide(found)
         status = self._status(found)
         is_unheard = bool(found.rollout.available and not status["hub_version"])
@@ -101,6 +104,8 @@ class Survey:
             "checksums": self._checksums(found),
             "status": status,
             "conditions": self._conditions(found),
+            "begins": self._begins(found),
+            "patient": patience > 0,
             "again": SOON if found.certificates.rotation or is_unheard else "",
             "certificates": _plain(found.certificates),
             "cleanup": dataclasses.asdict(found.cleanup),
@@ -109,6 +114,29 @@ class Survey:
             "database": dataclasses.asdict(found.database) if found.database else {},
             "files": _of_files(found.files) if found.files else {},
         }
+
+    def _begins(self, found: Found) -> bool:
+        """Whether it is a new hub, whose next steps follow each other within seconds."""
+        known = found.database is not None and found.certificates.valid
+        return known and not (self._problems or self._spec.get("paused") or found.rollout.exists)
+
+    def _wait(self, found: Found, patience: float) -> None:
+        """Until the database's Job has ended, or the pods serve: a run of its own for each would take longer."""
+        until = time.monotonic() + patience
+        while (
+            found.database is not None
+            and found.postgres is not None
+            and not self._problems
+            and stage.is_awaited(found.database, found.rollout)
+            and time.monotonic() < until
+        ):
+            time.sleep(PAUSE)
+            found.rollout = rollout.look(self._names, self._reader)
+            found.database = self._look_at_database(found.postgres)
+
+    def _look_at_database(self, there: postgres.Postgres) -> database.DatabaseLook:
+        image = given(self._spec.get("image")) or DEFAULT_IMAGE
+        return database.look(self._spec, self._names, there, self._reader, image)
 
     def _try(self, look: Callable[[], T]) -> T | None:
         try:
@@ -135,7 +163,7 @@ class Survey:
         found.trusted = self._try(self._read_trusted) or ""
         if there is not None:
             found.files = self._try(lambda: self._make_files(there))
-            found.database = database.look(spec, names, there, reader, given(spec.get("image")) or DEFAULT_IMAGE)
+            found.database = self._look_at_database(there)
         # Where somebody else has a name, what is wrong with that one's objects is no news.
         self._problems.sort(key=lambda problem: problem.reason != "NameTaken")
         return found
@@ -194,7 +222,7 @@ class Survey:
             found.stage = stage.Stage(problem=Problem("Incomplete", "not all could be read", progressing=True))
         elif not found.certificates.valid:
             coming = Problem("CertificatesComing", "certificates are made", progressing=True)
-            found.stage = stage.begin(found.database, found.rollout, coming)
+            found.stage = stage.begin(found.database, found.rollout, found.exposure.templates, coming)
         else:
             found.stage = stage.decide(int(self._spec.get("replicas", 1)), found.database, found.rollout)
             serves = found.database.state == "succeeded"

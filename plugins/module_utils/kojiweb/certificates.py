@@ -30,7 +30,7 @@ CLIENT = "client"
 class CertificatesLook:
     """What there is and what is to be made."""
 
-    make: list[dict[str, Any]] = field(default_factory=list, repr=False)  # for tasks/secrets.yml of koji_certificate
+    make: list[dict[str, Any]] = field(default_factory=list, repr=False)  # for module koji_certificate_secrets
     requests: list[dict[str, Any]] = field(default_factory=list)  # Certificates of cert-manager that there are to be
     remove: list[dict[str, Any]] = field(default_factory=list)  # those that are no longer wanted
     client_pem: str = field(default="", repr=False)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""A namespace in memory in which the hub's role writes its certificates, as koji_certificate's secrets.yml does."""
+"""A namespace in memory in which the hub's role writes its certificates, as module koji_certificate_secrets does."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Namespace:
         self._applied.pop(name, None)
 
     def write(self, order: dict[str, Any], labels: dict[str, str], now: datetime.datetime) -> None:
-        """What tasks/secret.yml does."""
+        """What module koji_certificate_secrets does."""
         name, there = order["secret"], self.there.get(("Secret", order["secret"]))
         texts = dict(order["data"])
         if order["issue"]:
@@ -124,7 +124,7 @@ class HubRole:
 
 
 def issued(issue: dict[str, Any], now: datetime.datetime) -> tuple[str, str]:
-    """Certificate and key as role koji_certificate makes them."""
+    """Certificate and key as making.py makes them, by this test's clock."""
     key = load_key(issue["key"]) if issue["key"] else ec.generate_private_key(ec.SECP256R1())
     signer = load_key(issue["signer_key"]) if issue["signer_key"] else key
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issue["common_name"])])

@@ -15,6 +15,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.stage i
     Stage,
     begin,
     decide,
+    is_awaited,
 )
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
 
@@ -41,8 +42,8 @@ def test_a_new_hub_s_database_waits_for_no_certificate(
     rollout: RolloutLook, make: bool, templates: tuple[str, ...]
 ) -> None:
     coming = Problem("CertificatesComing", "certificates are made", progressing=True)
-    stage = begin(DatabaseLook("abc1234", "koji-hub-db-abc1234", make=make), rollout, coming)
-    assert stage.templates == list(templates)
+    stage = begin(DatabaseLook("abc1234", "koji-hub-db-abc1234", make=make), rollout, ["service"], coming)
+    assert stage.templates == (["service", *templates] if templates else [])
     assert stage.problem is coming
 
 
@@ -80,3 +81,23 @@ def test_a_hub_stays_down_while_its_upgrade_runs_or_has_failed() -> None:
         stage = staged(DOWN, state=state, hub_down_first=True)
         assert (stage.templates, stage.replicas) == (list(HUB), 0)
     assert staged(NONE, state="needs_offline", hub_down_first=True, make=True).templates == list(DATABASE)
+
+
+@pytest.mark.parametrize(
+    ("state", "progressing", "rollout", "awaited"),
+    [
+        ("running", True, NONE, True),
+        ("running", False, NONE, False),
+        ("absent", True, NONE, False),
+        ("failed", False, NONE, False),
+        ("succeeded", False, NONE, False),
+        ("succeeded", False, RolloutLook(exists=True, problem=NONE.problem), True),
+        ("succeeded", False, RolloutLook(exists=True, problem=Problem("ErrImagePull", "no image")), False),
+        ("succeeded", False, SERVES, False),
+    ],
+)
+def test_what_is_on_its_way_is_awaited_unless_something_keeps_it(
+    state: str, progressing: bool, rollout: RolloutLook, awaited: bool
+) -> None:
+    look = DatabaseLook("abc1234", "koji-hub-db-abc1234", state=state, progressing=progressing)
+    assert is_awaited(look, rollout) is awaited

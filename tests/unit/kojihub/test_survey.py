@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import stage, version
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import stage, survey, version
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.survey import (
     OPENSHIFT,
     PATIENCE,
@@ -72,7 +73,9 @@ def test_certificates_claims_and_the_database_come_first() -> None:
     assert found["certificates"]["make"]
     assert len(found["claims"]["make"]) == 2
     assert (found["problem"]["reason"], found["problem"]["progressing"]) == ("CertificatesComing", True)
-    assert found["templates"] == list(stage.DATABASE)
+    assert found["templates"][-2:] == list(stage.DATABASE)
+    assert any("service.yaml" in template for template in found["templates"])
+    assert not found["begins"]
 
 
 def test_a_namespace_without_the_postgres_secret_is_told_so(cluster: Cluster) -> None:
@@ -249,6 +252,32 @@ def test_a_hub_whose_database_is_ready_gets_its_pods_and_its_cleaning(cluster: C
     found = surveyed(cluster, replicas=0, cleanup={"gc": {"enabled": True}})
     assert found["templates"][-4:] == ["gc.cronjob.yaml.j2", *stage.HUB]
     assert (found["problem"]["reason"], found["replicas"]) == ("RollingOut", 0)
+
+
+@pytest.mark.parametrize(("looks", "reason"), [(3, "RollingOut"), (1000, "DatabaseJobRuns")])
+def test_a_new_hub_goes_on_when_its_database_is_ready(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, looks: int, reason: str
+) -> None:
+    key = surveyed(cluster)["database"]
+    owner = {"ownerReferences": [{"kind": "KojiHub", "name": "hub", "uid": "uid-KojiHub-hub"}]}
+    cluster.add("Job", key["job"], metadata={**owner, "labels": key["labels"]}, status={})
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == looks:
+            done = {"conditions": [{"type": "Complete", "status": "True"}]}
+            cluster.there["Job", key["job"]]["status"] = done
+
+    clock = SimpleNamespace(sleep=sleep, monotonic=lambda: sum(slept))
+    monkeypatch.setattr(f"{survey.__name__}.time", clock)
+    assert surveyed(cluster)["begins"]
+    assert not slept, "nobody waits who is not asked to"
+    found = Survey(resource("KojiHub", "hub"), cluster).run(patience=8)
+    assert found["problem"]["reason"] == reason
+    assert found["patient"]
+    assert sum(slept) < 8 + 2 * survey.PAUSE
+    assert (list(stage.HUB) == found["templates"][-3:]) is (looks < 10)
 
 
 def kojira(cluster: Cluster, name: str = "kojira", created: str = "2026-11-30T10:00:00Z", **spec: Any) -> None:

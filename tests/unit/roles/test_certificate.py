@@ -20,8 +20,9 @@ import yaml
 from ansible_collections.fedoraproject.koji.plugins.module_utils import certificates
 from ansible_collections.fedoraproject.koji.plugins.module_utils.issuing import issue, usable_pair
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import Names
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.order import order
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.order import manifest, order
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.secret import Secret
+from ansible_collections.fedoraproject.koji.plugins.module_utils.making import Made
 
 from tests.devhub.certificates import Authority
 from tests.unit.resources.cluster import resource
@@ -38,28 +39,24 @@ ORDERS: dict[str, dict[str, Any]] = {
 
 
 def run(folder: Path, wanted: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The Secrets that the role of a hub would write for these orders, in one run of Ansible."""
+    """The Secrets of these orders, with what the role makes in one run of Ansible."""
     hub = resource("KojiHub", "hub")
     out = folder / "out.json"
-    names = list(wanted)
     tasks: list[dict[str, Any]] = [
         task
-        for name in names
+        for name in wanted
         for task in (
             {
                 "ansible.builtin.include_role": {"name": "fedoraproject.koji.koji_certificate", "public": True},
                 "vars": {"koji_certificate_wanted": f"{{{{ orders[{name!r}].issue }}}}"},
             },
-            {
-                "ansible.builtin.set_fact": {f"made_{name.replace('-', '_')}": TEMPLATE},
-                "vars": {"koji_certificate_order": f"{{{{ orders[{name!r}] }}}}"},
-            },
+            {"ansible.builtin.set_fact": {f"made_{name.replace('-', '_')}": "{{ koji_certificate_made }}"}},
         )
     ]
-    every = {name: f"{{{{ made_{name.replace('-', '_')} }}}}" for name in names}
+    every = {name: f"{{{{ made_{name.replace('-', '_')} }}}}" for name in wanted}
     tasks.append({"ansible.builtin.copy": {"content": every, "dest": str(out), "mode": "0600"}})
-    given = {"orders": wanted, "koji_certificate_labels": Names(hub).labels, "koji_certificate_owner": hub}
-    play = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": given, "tasks": tasks}]
+    play = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}]
+    play[0]["vars"] = {"orders": wanted}
     playbook = folder / "playbook.yml"
     playbook.write_text(yaml.safe_dump(play, sort_keys=False))
     environment = {**os.environ, "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false"}
@@ -67,15 +64,11 @@ def run(folder: Path, wanted: dict[str, dict[str, Any]]) -> dict[str, dict[str, 
     done = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "PRIVATE KEY" not in done.stdout + done.stderr
-    found: dict[str, dict[str, Any]] = json.loads(out.read_text())
-    return found
-
-
-TEMPLATE = (
-    "{{ lookup('ansible.builtin.template', '"
-    + str(CHECKOUT / "roles/koji_certificate/templates/ordered.secret.yaml.j2")
-    + "') | from_yaml }}"
-)  # fmt: skip
+    made = json.loads(out.read_text())
+    return {
+        name: manifest(one, hub, Names(hub).labels, Made(made[name]["certificate"], made[name]["privatekey"]))
+        for name, one in wanted.items()
+    }
 
 
 def texts(secret: dict[str, Any]) -> dict[str, str]:
