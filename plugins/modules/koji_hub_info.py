@@ -107,8 +107,8 @@ conditions:
   type: list
   elements: dict
   returned: always
-begins:
-  description: Whether it is a new hub that has no pods yet, and nothing is wrong.
+is_new:
+  description: Whether the hub has no pods yet, and nothing keeps it from getting them.
   type: bool
   returned: always
 patient:

@@ -162,7 +162,7 @@ class _Looking:
                 found.state, found.reason = "running", "DatabaseJobRuns"
                 found.message = f"Job '{job['metadata']['name']}', of the settings before, still works on the database"
                 return
-        last = next((job for job in reversed(of_this_key) if _ended(job) == "Complete"), None)
+        last = next((job for job in reversed(of_this_key) if self._has_succeeded(job)), None)
         if last is None:
             self._go_on(of_this_key)
             return
@@ -228,6 +228,13 @@ class _Looking:
     def _pod(self, job: Mapping[str, Any]) -> dict[str, Any] | None:
         pods = self._reader.list("Pod", self._names.namespace, f"job-name={job['metadata']['name']}")
         return pods[0] if pods else None
+
+    def _has_succeeded(self, job: Mapping[str, Any]) -> bool:
+        """Its pod says so up to two seconds before the Job does."""
+        if _ended(job):
+            return _ended(job) == "Complete"
+        pod = self._pod(job)
+        return pod is not None and (pod.get("status") or {}).get("phase") == "Succeeded"
 
     def _works(self, job: Mapping[str, Any]) -> bool:
         pod = self._pod(job)

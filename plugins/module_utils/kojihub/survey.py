@@ -104,7 +104,7 @@ class Survey:
             "checksums": self._checksums(found),
             "status": status,
             "conditions": self._conditions(found),
-            "begins": self._begins(found),
+            "is_new": self._is_new(found),
             "patient": patience > 0,
             "again": SOON if found.certificates.rotation or is_unheard else "",
             "certificates": _plain(found.certificates),
@@ -115,10 +115,9 @@ class Survey:
             "files": _of_files(found.files) if found.files else {},
         }
 
-    def _begins(self, found: Found) -> bool:
-        """Whether it is a new hub, whose next steps follow each other within seconds."""
-        known = found.database is not None and found.certificates.valid
-        return known and not (self._problems or self._spec.get("paused") or found.rollout.exists)
+    def _is_new(self, found: Found) -> bool:
+        """Whether it has no pods yet, and nothing keeps it from getting them."""
+        return found.database is not None and not (self._problems or self._spec.get("paused") or found.rollout.exists)
 
     def _wait(self, found: Found, patience: float) -> None:
         """Until the database's Job has ended, or the pods serve: a run of its own for each would take longer."""
@@ -127,6 +126,7 @@ class Survey:
             found.database is not None
             and found.postgres is not None
             and not self._problems
+            and found.certificates.valid
             and stage.is_awaited(found.database, found.rollout)
             and time.monotonic() < until
         ):

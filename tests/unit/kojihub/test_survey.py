@@ -75,7 +75,7 @@ def test_certificates_claims_and_the_database_come_first() -> None:
     assert (found["problem"]["reason"], found["problem"]["progressing"]) == ("CertificatesComing", True)
     assert found["templates"][-2:] == list(stage.DATABASE)
     assert any("service.yaml" in template for template in found["templates"])
-    assert not found["begins"]
+    assert found["is_new"]
 
 
 def test_a_namespace_without_the_postgres_secret_is_told_so(cluster: Cluster) -> None:
@@ -271,7 +271,7 @@ def test_a_new_hub_goes_on_when_its_database_is_ready(
 
     clock = SimpleNamespace(sleep=sleep, monotonic=lambda: sum(slept))
     monkeypatch.setattr(f"{survey.__name__}.time", clock)
-    assert surveyed(cluster)["begins"]
+    assert surveyed(cluster)["is_new"]
     assert not slept, "nobody waits who is not asked to"
     found = Survey(resource("KojiHub", "hub"), cluster).run(patience=8)
     assert found["problem"]["reason"] == reason
