@@ -46,10 +46,10 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Write the hub's Secrets
+- name: Write the Secrets of the web pages
   fedoraproject.koji.koji_certificate_secrets:
-    orders: "{{ found.certificates.make }}"
-    owner: "{{ _apps_fedoraproject_org_kojihub }}"
+    orders: "{{ found.make }}"
+    owner: "{{ _apps_fedoraproject_org_kojiweb }}"
     labels: "{{ found.names.labels }}"
   no_log: true
 """
@@ -65,11 +65,9 @@ conflicts:
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kept import is_conflict, keep
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.order import manifest
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.writing import Writer
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kube import KubeApi, KubeError
 from ansible_collections.fedoraproject.koji.plugins.module_utils.making import MakingError
-from ansible_collections.fedoraproject.koji.plugins.module_utils.making import make as make_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,31 +79,16 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-def write(api: KubeApi, params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
-    """Write what is ordered, in that order. -> the module's result"""
-    result: dict[str, Any] = {"changed": False, "conflicts": [], "diff": []}
-    for order in params["orders"]:
-        made = make_certificate(order["issue"]) if order["issue"] else None
-        definition = manifest(order, params["owner"], params["labels"], made)
-        try:
-            kept = keep(api, definition, update=order["update"], check_mode=check_mode)
-        except KubeError as error:
-            if is_conflict(definition, error):
-                result["conflicts"].append(order["secret"])
-                continue
-            raise KubeError(f"Secret {order['secret']}: {error}", error.status) from error
-        result["changed"] = result["changed"] or kept["changed"]
-        result["diff"] += [kept["diff"]] if "diff" in kept else []
-    return result
-
-
 def main(make: Callable[..., AnsibleModule] = AnsibleModule) -> None:
     """Write them, or say why not."""
     module = make(argument_spec=ARGUMENTS, supports_check_mode=True)
+    params = module.params
     try:
-        module.exit_json(**write(KubeApi(), module.params, check_mode=module.check_mode))
+        writer = Writer(KubeApi(), params["owner"], params["labels"], check_mode=module.check_mode)
+        writer.write(params["orders"])
     except (KubeError, MakingError) as error:
         module.fail_json(msg=str(error))
+    module.exit_json(**writer.result)
 
 
 if __name__ == "__main__":
