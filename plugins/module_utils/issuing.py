@@ -94,7 +94,7 @@ def issue(
     return {
         "into": into,
         "common_name": common_name,
-        "names": [f"DNS:{name}" for name in names],
+        "names": list(names),
         "usage": usage,
         "key": key if certificates.good_key(key) else "",
         "key_type": key_type,

@@ -39,7 +39,7 @@ class Site:
         order = {
             **self._wanted,
             "common_name": common_name,
-            "names": [f"DNS:{name}" for name in names],
+            "names": list(names),
             "usage": usage,
             "not_after": f"{START + days * DAY:%Y%m%d%H%M%SZ}",
             "signer_certificate": self.certificate,
