@@ -74,7 +74,7 @@ def test_a_site_s_ca_may_have_another_kind_of_key() -> None:
     ],
 )
 def test_what_can_not_be_made_is_refused(order: Order, signer: tuple[str, str], words: str) -> None:
-    with pytest.raises(SigningError, match="(?s).*") as error:
+    with pytest.raises(SigningError) as error:
         sign(order, *signer)
     assert words in str(error.value)
     assert "PRIVATE KEY" not in str(error.value)
