@@ -43,7 +43,7 @@ lint: setup ## Style, types, roles, documentation, generated files
 	tools/lint.sh
 
 test-unit: setup ## Tests without a cluster
-	$(BIN)/pytest tests/unit tests/bench tests/soak $(ARGS)
+	$(BIN)/pytest --numprocesses=auto --dist=loadfile tests/unit tests/bench tests/soak $(ARGS)
 
 test-contract: cluster ## The hub's semantics, against devhub or the hub at KOJI_HUB_URL
 	$(IN_CLUSTER) $(BIN)/pytest tests/contract $(ARGS)

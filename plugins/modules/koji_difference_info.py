@@ -51,7 +51,7 @@ EXAMPLES = r"""
   register: difference
 
 - name: Apply that
-  kubernetes.core.k8s:
+  fedoraproject.koji.koji_k8s:
     apply: true
     definition: "{{ difference.manifests }}"
   when: difference.manifests | length > 0

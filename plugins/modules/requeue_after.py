@@ -48,13 +48,17 @@ period:
 """
 
 import re
+from typing import TYPE_CHECKING
 
 from ansible.module_utils.basic import AnsibleModule
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def main() -> None:
+
+def main(make: Callable[..., AnsibleModule] = AnsibleModule) -> None:
     """Hand the period over to the runtime, which reads it from the task's result."""
-    module = AnsibleModule({"time": {"type": "str", "required": True}}, supports_check_mode=True)
+    module = make(argument_spec={"time": {"type": "str", "required": True}}, supports_check_mode=True)
     period = module.params["time"]
     if not re.fullmatch(r"[1-9][0-9]*(ms|s|m|h)", period):
         module.fail_json(msg=f"time: '{period}' is no time; wanted is a number and a unit, such as 15s or 2m")

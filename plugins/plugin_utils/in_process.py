@@ -37,6 +37,7 @@ class InProcessModule:
         checked = ArgumentSpecValidator(argument_spec, **rules).validate(args)
         self.check_mode = check_mode
         self._diff = diff
+        self._warnings: list[str] = []
         self._no_log_values = checked._no_log_values
         if checked.error_messages:
             self.fail_json(msg=", ".join(checked.error_messages))
@@ -50,7 +51,13 @@ class InProcessModule:
         """End as failed."""
         raise Ended(self._clean({"changed": False, **result, "failed": True, "msg": msg}))
 
+    def warn(self, warning: str) -> None:
+        """Have Ansible show a warning."""
+        self._warnings.append(warning)
+
     def _clean(self, result: dict[str, Any]) -> dict[str, Any]:
+        if self._warnings:
+            result = {**result, "warnings": [*result.get("warnings", []), *self._warnings]}
         cleaned: dict[str, Any] = remove_values(result, self._no_log_values)
         return cleaned
 
@@ -59,6 +66,7 @@ class InProcessAction(ActionBase):
     """Base of the action plugins that are called like a module; `module_main` is the module's main."""
 
     module_main: ClassVar[Callable[..., None]]
+    module_elsewhere: ClassVar[str | None] = None  # the module for other places, if it is not of the same name
     _supports_check_mode = True
     _supports_async = True
 
@@ -68,7 +76,8 @@ class InProcessAction(ActionBase):
         task = self._task
         elsewhere = self._connection.transport != "local" or self._connection.become or task.async_val
         if elsewhere or any(task.environment or ()):
-            result.update(self._execute_module(task_vars=task_vars, wrap_async=task.async_val))
+            found = self._execute_module(self.module_elsewhere, task_vars=task_vars, wrap_async=task.async_val)
+            result.update(found)
             return result
         # Through JSON, as to any module: Ansible marks texts with classes of its own.
         args = json.loads(json.dumps(task.args))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.conftest import _new_namespace
 
-from .site import Site, prepare
+from .site import PERIOD, Site, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,9 +43,20 @@ def site(operator: Operator, kube: Kube, module_namespace: str, tmp_path_factory
 
 
 @pytest.fixture
-def own_site(operator: Operator, kube: Kube, namespace: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A site for one test."""
-    return Site(kube, namespace, tmp_path_factory.mktemp("site"))
+def own_site(
+    operator: Operator, kube: Kube, namespace: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """A site for one test; meanwhile nobody looks every few seconds at the hub of the file."""
+    often = {
+        (hub["metadata"]["namespace"], hub["metadata"]["name"]): period
+        for hub in kube.find("KojiHub")
+        if (period := (hub["metadata"].get("annotations") or {}).get(PERIOD))
+    }
+    for scope, name in often:
+        kube.patch("KojiHub", name, scope, {"metadata": {"annotations": {PERIOD: None}}})
+    yield Site(kube, namespace, tmp_path_factory.mktemp("site"))
+    for (scope, name), period in often.items():
+        kube.patch("KojiHub", name, scope, {"metadata": {"annotations": {PERIOD: period}}})
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 IMAGE = "localhost/devhub:dev"
 OLDER_IMAGE = "localhost/devhub-1.34:dev"  # its schema is one version back
 POSTGRES_IMAGE = "localhost/postgres:dev"
+PERIOD = "ansible.sdk.operatorframework.io/reconcile-period"
 ENFORCE = "pod-security.kubernetes.io/enforce"
 DEFAULTS: dict[str, Any] = {"image": IMAGE, "image_pull_policy": "IfNotPresent", "persistent": False}
 

@@ -20,6 +20,7 @@ from tests.e2e.resources import READY, SOON, builder, user
 
 from .callers import Caller
 from .pki import hosts_of, in_secret, issue, names, shown, signed_by, tls
+from .site import PERIOD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from .site import Site
 
-PERIOD = "ansible.sdk.operatorframework.io/reconcile-period"
 OFTEN = {"metadata": {"annotations": {PERIOD: "5s"}}}  # Secrets aren't watched
 CA, KEY, SERVER, ADMIN = "koji-hub-ca-cert", "koji-hub-ca-cert-key", "koji-hub-service-cert", "koji-hub-admin"
 OVERLAP, LAG = "20", 8.0  # seconds of a rotation's step; how late the caller has what a Secret holds

@@ -13,7 +13,7 @@ from tests.devhub.manifests import config_map, deployment
 from tests.e2e.kube import condition
 from tests.e2e.resources import SOON
 
-from .site import IMAGE
+from .site import IMAGE, PERIOD
 
 if TYPE_CHECKING:
     from tests.e2e.hub import Hub
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from .site import Site
 
-PERIOD = "ansible.sdk.operatorframework.io/reconcile-period"
 QUIET = 15.0  # seconds: some periods, in which a paused hub is left alone
 
 
