@@ -36,6 +36,11 @@ _MODULES = {
     "wsgi": "mod_wsgi_python3.so",
 }
 _TLS_MODULES = {"socache_shmcb": "mod_socache_shmcb.so", "ssl": "mod_ssl.so"}
+_KERBEROS_MODULES = {
+    "authn_core": "mod_authn_core.so",
+    "authz_user": "mod_authz_user.so",
+    "auth_gssapi": "mod_auth_gssapi.so",
+}
 
 _BASE = """\
 # The Koji operator writes this file; what a site adds goes into the key httpd.conf of its own ConfigMap.
@@ -98,9 +103,21 @@ Listen {port}
 {more}</VirtualHost>
 <Location {login}>
     SSLRequireSSL
-    SSLVerifyClient require
+    SSLVerifyClient {verify}
     SSLOptions +StdEnvVars
-</Location>
+{tickets}</Location>
+"""
+
+# Who shows a certificate is asked for no ticket.
+_TICKETS = """\
+    AuthType GSSAPI
+    AuthName "Koji"
+    GssapiSSLonly On
+    GssapiCredStore "keytab:{keytab}"
+    <RequireAny>
+        Require expr "%{{SSL_CLIENT_VERIFY}} == 'SUCCESS'"
+        Require valid-user
+    </RequireAny>
 """
 
 _NO_TLS = """
@@ -121,9 +138,9 @@ class HttpdError(ValueError):
     """A value that can't be in httpd.conf, or a file that Apache can't read; the message says which."""
 
 
-def begin(server_name: str, *, tls: bool) -> str:
+def begin(server_name: str, *, tls: bool, kerberos: bool = False) -> str:
     """All but what is served, and where."""
-    modules = {**_MODULES, **(_TLS_MODULES if tls else {})}
+    modules = {**_MODULES, **(_TLS_MODULES if tls else {}), **(_KERBEROS_MODULES if tls and kerberos else {})}
     return _BASE.format(
         server_name=checked(HOST, server_name, "host name"),
         modules="".join(_load(name, file) for name, file in modules.items()),
@@ -131,9 +148,15 @@ def begin(server_name: str, *, tls: bool) -> str:
     )
 
 
-def https(port: int, folder: str, login: str, *, protocols: str = TLS, more: str = "") -> str:
-    """TLS with the certificates of a folder; at `login` clients have to show theirs. `more` goes into the host."""
-    return _TLS.format(port=port, folder=folder, login=login, protocols=protocols, more=more)
+def https(port: int, folder: str, login: str, *, protocols: str = TLS, more: str = "", keytab: str = "") -> str:
+    """TLS with the certificates of a folder; at `login` clients have to show theirs. `more` goes into the host.
+
+    With the path of a service's keytab, who shows no certificate is asked for a Kerberos ticket.
+    """
+    verify, tickets = ("optional", _TICKETS.format(keytab=keytab)) if keytab else ("require", "")
+    return _TLS.format(
+        port=port, folder=folder, login=login, protocols=protocols, more=more, verify=verify, tickets=tickets
+    )
 
 
 def no_https(login: str) -> str:

@@ -167,9 +167,9 @@ class Survey:
         references = self._resolver.found
         looks = (found.certificates, found.exposure, found.files)
         warnings = [warning for look in looks if look is not None for warning in look.warnings]
-        if ((self._spec.get("authentication") or {}).get("krb") or {}).get("keytab_secret"):
-            message = "authentication.krb has no effect yet: logins are by certificates; remove it"
-            warnings.append({"reason": "KerberosIgnored", "message": message})
+        if (self._spec.get("authentication") or {}).get("krb"):
+            message = "authentication.krb has no effect on a KojiWeb: it logs in by certificate; remove it"
+            warnings.append({"reason": "NotSupported", "message": message})
         removed = (
             []
             if self._problems and not templates

@@ -193,11 +193,6 @@ def test_openshift_says_itself_as_whom_pods_run(cluster: Cluster) -> None:
     assert not surveyed(cluster, ingress_backend="none")["any_user"]
 
 
-def test_kerberos_is_warned_of(cluster: Cluster) -> None:
-    warned = surveyed(cluster, authentication={"krb": {"keytab_secret": "k"}})["warnings"]
-    assert "KerberosIgnored" in [warning["reason"] for warning in warned]
-
-
 def test_other_settings_and_other_cas_roll_the_pods(cluster: Cluster) -> None:
     before = surveyed(cluster)["checksums"]
     assert surveyed(cluster)["checksums"] == before

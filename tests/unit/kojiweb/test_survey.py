@@ -183,7 +183,7 @@ def test_a_kojiuser_that_disables_its_user_is_named(cluster: Cluster) -> None:
 
 def test_kerberos_is_not_there_yet_and_that_is_said(cluster: Cluster) -> None:
     krb = {"principal": "HTTP/web@EXAMPLE.COM", "keytab_secret": "keytab"}
-    assert reasons(served(cluster, authentication={"krb": krb}).look()) == ["KerberosIgnored"]
+    assert reasons(served(cluster, authentication={"krb": krb}).look()) == ["NotSupported"]
 
 
 def test_open_shift_gives_user_ids_of_its_own(cluster: Cluster) -> None:
