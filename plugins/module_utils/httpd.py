@@ -8,6 +8,7 @@ The root is read-only and the user id any: Apache writes to /run/httpd.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 # A client may upload for as long before it is cut off; the pod's grace period is longer.
 GRACEFUL_SECONDS = 50
@@ -108,16 +109,18 @@ Listen {port}
 {tickets}</Location>
 """
 
-# Who shows a certificate is asked for no ticket.
 _TICKETS = """\
     AuthType GSSAPI
     AuthName "Koji"
     GssapiSSLonly On
     GssapiCredStore "keytab:{keytab}"
     <RequireAny>
-        Require expr "%{{SSL_CLIENT_VERIFY}} == 'SUCCESS'"
-        Require valid-user
+{certificate}        Require valid-user
     </RequireAny>
+"""
+# Who shows one is asked for no ticket.
+_OR_CERTIFICATE = """\
+        Require expr "%{SSL_CLIENT_VERIFY} == 'SUCCESS'"
 """
 
 _NO_TLS = """
@@ -148,14 +151,34 @@ def begin(server_name: str, *, tls: bool, kerberos: bool = False) -> str:
     )
 
 
-def https(port: int, folder: str, login: str, *, protocols: str = TLS, more: str = "", keytab: str = "") -> str:
+@dataclass(frozen=True)
+class Tickets:
+    """Kerberos at the login: the path of the service's keytab, and whether a certificate does as well."""
+
+    keytab: str
+    or_certificate: bool = True
+
+    def text(self) -> str:
+        """Its directives."""
+        return _TICKETS.format(keytab=self.keytab, certificate=_OR_CERTIFICATE if self.or_certificate else "")
+
+
+def https(
+    port: int, folder: str, login: str, *, protocols: str = TLS, more: str = "", tickets: Tickets | None = None
+) -> str:
     """TLS with the certificates of a folder; at `login` clients have to show theirs. `more` goes into the host.
 
-    With the path of a service's keytab, who shows no certificate is asked for a Kerberos ticket.
+    With `tickets`, who shows no certificate is asked for a Kerberos ticket.
     """
-    verify, tickets = ("optional", _TICKETS.format(keytab=keytab)) if keytab else ("require", "")
+    verify = "require" if tickets is None else "optional" if tickets.or_certificate else "none"
     return _TLS.format(
-        port=port, folder=folder, login=login, protocols=protocols, more=more, verify=verify, tickets=tickets
+        port=port,
+        folder=folder,
+        login=login,
+        protocols=protocols,
+        more=more,
+        verify=verify,
+        tickets=tickets.text() if tickets else "",
     )
 
 

@@ -38,6 +38,14 @@ class Keytab:
     principals: tuple[str, ...]
     where: str
 
+    @classmethod
+    def parse(cls, content: bytes, where: str) -> Keytab:
+        """Of its bytes. Raises ValueError."""
+        try:
+            return cls(content, tuple(dict.fromkeys(_principals(content))), where)
+        except struct.error as error:
+            raise ValueError("it ends too early") from error
+
     @property
     def text(self) -> str:
         """In base64, as modules take it."""
@@ -70,14 +78,13 @@ def read(secret: Mapping[str, Any] | None, name: str, namespace: str, option: st
     if not value:
         raise KeytabError("MissingSecretKey", f"{where} has no key '{KEYTAB_KEY}'; add it, with the keytab as it is")
     try:
-        content = base64.b64decode(value)
-        names = tuple(dict.fromkeys(_principals(content)))
-    except (binascii.Error, ValueError, struct.error) as error:
-        why = f"{where} has no keytab as key '{KEYTAB_KEY}': {_plain(error)}; write the file's bytes there, as ktutil "
+        found = Keytab.parse(base64.b64decode(value), f"the keytab of Secret '{name}'")
+    except (binascii.Error, ValueError) as error:
+        why = f"{where} has no keytab as key '{KEYTAB_KEY}': {error}; write the file's bytes there, as ktutil "
         raise KeytabError("InvalidKeytab", why + "or kadmin's ktadd made it") from error
-    if not names:
+    if not found.principals:
         raise KeytabError("InvalidKeytab", f"{where} has a keytab without any key as '{KEYTAB_KEY}'; export it anew")
-    return Keytab(content, names, f"the keytab of Secret '{name}'")
+    return found
 
 
 def settings(configmap: Mapping[str, Any] | None, name: str, namespace: str, option: str) -> str:
@@ -98,10 +105,6 @@ def settings(configmap: Mapping[str, Any] | None, name: str, namespace: str, opt
             f"{where} has nothing that is used in key '{CONF_KEY}'; it must have a section [libdefaults] or [realms]",
         )
     return text
-
-
-def _plain(error: Exception) -> str:
-    return "it ends too early" if isinstance(error, struct.error) else str(error)
 
 
 def _principals(content: bytes) -> Iterator[str]:

@@ -408,8 +408,6 @@ class Resolver:
     def _read_krb(self) -> None:
         """The user's principal, and the keytab that it logs in with. A KojiUser's is only looked at: nobody logs in."""
         krb = self._option("authentication.krb") or {}
-        if self._kind == "KojiWeb":
-            return  # its survey says that it has no effect
         found, name = self.found, given(krb.get("keytab_secret"))
         found.principal = given(krb.get("principal"))
         try:

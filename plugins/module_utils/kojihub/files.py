@@ -52,6 +52,7 @@ class Sources:
     broker: MessagingLook
     site: Mapping[str, str] = field(default_factory=dict)  # the site's ConfigMap
     proxies: list[str] = field(default_factory=list)  # DNs of the namespace's KojiWebs
+    principals: list[str] = field(default_factory=list)  # of those of them that log in by Kerberos
     web_url: str = ""  # of the first of them that has a host
     kojira: Mapping[str, str] = field(default_factory=dict)  # options that the namespace's Kojira asks for
     kerberos: Mapping[str, str] | None = None  # options for principals, where there is Kerberos
@@ -176,6 +177,10 @@ class _Maker:
         ours = {"KojiDir": KOJI_DIR}
         if self._sources.proxies:
             ours[proxies.OPTION] = f" {proxies.SEPARATOR} ".join(ini.one_line(dn) for dn in self._sources.proxies)
+        if self._sources.principals:
+            ours[proxies.PRINCIPALS_OPTION] = f"{proxies.PRINCIPALS_SEPARATOR} ".join(
+                ini.one_line(name) for name in self._sources.principals
+            )
         if self._sources.web_url:
             ours["KojiWebURL"] = ini.one_line(self._sources.web_url)
         ours |= self._sources.kojira

@@ -82,7 +82,8 @@ def render(hub: Httpd) -> str:
     parts = [
         httpd.begin(hub.server_name, tls=hub.https, kerberos=bool(hub.keytab)),
         _SERVED.format(koji_dir=httpd.checked(httpd.PATH, hub.koji_dir, "folder").rstrip("/")),
-        httpd.https(HTTPS_PORT, TLS_FOLDER, LOGIN, keytab=hub.keytab) + _LOOKED_FOR
+        httpd.https(HTTPS_PORT, TLS_FOLDER, LOGIN, tickets=httpd.Tickets(hub.keytab) if hub.keytab else None)
+        + _LOOKED_FOR
         if hub.https
         else httpd.no_https(LOGIN),
     ]

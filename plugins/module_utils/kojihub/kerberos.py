@@ -52,7 +52,7 @@ def look(spec: Mapping[str, Any], hosts: Sequence[str], namespace: str, reader: 
     except keytab.KeytabError as error:
         raise Problem(error.reason, error.message) from error
     found = in_pod(given(krb["keytab_secret"]), given(krb.get("krb5_configmap")), service.content, conf)
-    found.warnings = [*_hosts(service, hosts), *_https(spec)]
+    found.warnings = [*check_hosts(service, hosts), *_https(spec)]
     if krb.get("allowed_realms"):
         found.options["AllowedKrbRealms"] = ", ".join(krb["allowed_realms"])
     if given(krb.get("host_principal_format")):
@@ -96,8 +96,8 @@ def _item(key: str) -> dict[str, str]:
     return {"key": key, "path": key}
 
 
-def _hosts(service: keytab.Keytab, hosts: Sequence[str]) -> list[dict[str, str]]:
-    """Tell of a keytab that none of the hub's names is in. Raises Problem for one without any service."""
+def check_hosts(service: keytab.Keytab, hosts: Sequence[str]) -> list[dict[str, str]]:
+    """Tell of a keytab that none of the server's names is in. Raises Problem for one without any service."""
     keys = [name.partition("@")[0] for name in service.principals]
     if not any(key.startswith(SERVICE) for key in keys):
         raise Problem(
@@ -108,8 +108,8 @@ def _hosts(service: keytab.Keytab, hosts: Sequence[str]) -> list[dict[str, str]]
     if any(f"{SERVICE}{host}" in keys for host in hosts):
         return []
     message = (
-        f"{service.where} has keys of {service.listed}, but of none of the hub's names ({', '.join(hosts)}): logins by "
-        "Kerberos work by other names only; add a key for each name that clients use"
+        f"{service.where} has keys of {service.listed}, but of none of the server's names ({', '.join(hosts)}): people "
+        "log in by Kerberos at other names only; add a key for each name that they use"
     )
     return [{"reason": "KeytabForOtherHost", "message": message}]
 

@@ -184,6 +184,7 @@ class Survey:
             broker=broker,
             site=site,
             proxies=subjects,
+            principals=proxies.principals_of_webs(webs),
             web_url=web_url,
             kojira=kojiras.wanted(names, self._reader),
             kerberos=krb.options if krb.on else None,

@@ -40,7 +40,16 @@ NO_REASONS = {
         "ReadWriteOnce",
         "ReplicaFailure",
     ),
-    *("AllowedKrbRealms", "HostPrincipalFormat", "KojiDir", "KojiFilesURL", "KojiWebURL", "LockOut", "ProxyDNs", "ServerOffline"),
+    *(
+        "AllowedKrbRealms",
+        "HostPrincipalFormat",
+        "KojiDir",
+        "KojiFilesURL",
+        "KojiWebURL",
+        "LockOut",
+        "ProxyDNs",
+        "ServerOffline",
+    ),
 }
 EXAMPLE = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # One line says of all of them what they are.

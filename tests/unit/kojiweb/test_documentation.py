@@ -20,7 +20,7 @@ HUB_PAGE = (ROOT / "docs/kojihub.md").read_text("utf-8")
 CODE = [file for file in (ROOT / "plugins/module_utils/kojiweb").glob("*.py") if file.name != "options.py"]
 OPTIONS = {"SiteName", "KojiHubURL", "KojiHubCA", "KojiTheme", "LoginDisabled", "WebCert"}
 # Warnings say what to do themselves.
-WARNINGS = {"UnusedSettings", "UnknownWebOption", "SecretInConfigMap", "LoginsImpossible", "NotSupported"}
+WARNINGS = {"UnusedSettings", "UnknownWebOption", "SecretInConfigMap", "LoginsImpossible", "KeytabForOtherHost"}
 # What a KojiWeb has as a KojiHub has it, or one line is about all of them.
 ELSEWHERE = ("authentication.krb.", "web_options.", "koji_hub_url", "host_name", "finalize_timeout")
 
