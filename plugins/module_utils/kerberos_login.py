@@ -99,7 +99,7 @@ def _ticket(address: HubAddress, job: Mapping[str, Any]) -> Any:
         credentials = gssapi.Credentials(name=name, usage="initiate")
         service = gssapi.Name(f"HTTP@{host}", gssapi.NameType.hostbased_service)
         gssapi.SecurityContext(name=service, creds=credentials, usage="initiate").step()
-    except gssapi.exceptions.GSSError as error:
+    except gssapi.exceptions.GSSError as error:  # type: ignore[attr-defined]
         raise _explained(error, job, host or "") from error
     return credentials
 
@@ -121,7 +121,7 @@ def _explained(error: Any, job: Mapping[str, Any], host: str) -> HubError:
 
 def _send(address: HubAddress, job: Mapping[str, Any], credentials: Any) -> dict[str, Any]:
     """Log in with the ticket, on the old session if there is one."""
-    from requests_gssapi import REQUIRED, HTTPSPNEGOAuth  # noqa: PLC0415
+    from requests_gssapi import REQUIRED, HTTPSPNEGOAuth  # type: ignore[import-untyped]  # noqa: PLC0415
 
     options, old, principal = job["options"], job["old"] or {}, job["principal"]
     if isinstance(options.get("timeout"), list):

@@ -52,10 +52,10 @@ class Sources:
     broker: MessagingLook
     site: Mapping[str, str] = field(default_factory=dict)  # the site's ConfigMap
     proxies: list[str] = field(default_factory=list)  # DNs of the namespace's KojiWebs
-    principals: list[str] = field(default_factory=list)  # of those of them that log in by Kerberos
     web_url: str = ""  # of the first of them that has a host
     kojira: Mapping[str, str] = field(default_factory=dict)  # options that the namespace's Kojira asks for
     kerberos: Mapping[str, str] | None = None  # options for principals, where there is Kerberos
+    principals: list[str] = field(default_factory=list)  # of the KojiWebs that log in by it
 
 
 @dataclass

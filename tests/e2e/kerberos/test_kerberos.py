@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import koji
 import pytest
 import requests
+from requests_gssapi import HTTPSPNEGOAuth  # type: ignore[import-untyped]
 
 from tests.devhub.manifests import config_map
 from tests.e2e.kojira.scene import Scene
+from tests.e2e.kojiweb.site import WebSite
 from tests.e2e.kube import condition
 from tests.e2e.resources import READY, SOON, builder, user
 
@@ -111,6 +113,29 @@ def test_kojira_works_by_keytab(realm: Realm) -> None:
     assert realm.kube.get("Secret", "kojira-client-cert", realm.namespace) is None
     assert realm.logins("kojira") == {BY_KERBEROS}
     scene.delete()
+
+
+def test_people_log_in_to_the_web_pages_with_a_ticket(
+    realm: Realm, client_conf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = f"HTTP/koji-web.{realm.namespace}.svc"
+    realm.kdc.add("carol", "kojiweb", service)
+    realm.kdc.secret("web-keytab", "kojiweb", service)
+    realm.kube.apply(user("carol", realm.namespace, authentication=realm.krb("carol")))
+    web = WebSite(realm.kube, realm.hub, tmp_path)
+    web.apply(authentication=realm.krb("kojiweb", "web-keytab"))
+    realm.kube.wait_condition("KojiUser", "carol", realm.namespace, READY)
+    web.wait()
+    monkeypatch.setenv("KRB5_CONFIG", str(client_conf))
+    monkeypatch.setenv("KRB5CCNAME", str(realm.kdc.ticket("carol", tmp_path)))
+    url = f"https://koji-web.{realm.namespace}.svc:8443/koji/login"
+    assert requests.get(url, verify=str(realm.hub.ca), timeout=30).status_code == 401
+    answer = requests.get(
+        url, verify=str(realm.hub.ca), timeout=60, allow_redirects=False, auth=HTTPSPNEGOAuth(target_name="HTTP")
+    )
+    assert answer.status_code == 302, answer.text
+    assert answer.cookies["user"].startswith("carol")
+    assert realm.logins("carol") == {BY_KERBEROS}
 
 
 def test_a_wrong_keytab_is_named_until_there_is_a_right_one(realm: Realm) -> None:

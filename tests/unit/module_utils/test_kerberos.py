@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -73,7 +74,7 @@ def test_keys_go_through_a_pipe_alone(address: HubAddress, monkeypatch: pytest.M
         seen.append((command, {name: value for name, value in options.items() if name != "input"}))
         return subprocess.CompletedProcess(command, 0, '{"session-id": 1, "session-key": "k"}', "")
 
-    monkeypatch.setattr(kerberos.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     session = login(address, Principal(NAME, keytab(NAME), CONF))
     assert (session.sinfo["session-id"], session.logged_in) == (1, True)
     assert "kkkk" not in str(seen)
@@ -87,12 +88,12 @@ def test_a_login_that_takes_too_long_is_ended(address: HubAddress, monkeypatch: 
 
 
 def test_one_that_breaks_off_is_told_of(address: HubAddress, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kerberos.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     assert failure(address, Principal(NAME, keytab(NAME), CONF)).reason == "KerberosFailed"
 
 
 def test_a_library_that_is_missing_is_named(address: HubAddress, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(kerberos_login.sys.modules, "gssapi", None)
+    monkeypatch.setitem(sys.modules, "gssapi", None)
     with pytest.raises(HubError, match="install gssapi") as raised:
         kerberos_login._ticket(address, {"principal": NAME})
     assert raised.value.reason == "KerberosMissing"
