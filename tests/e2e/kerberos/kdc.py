@@ -59,23 +59,23 @@ class Kdc:
 
     def add(self, *names: str) -> None:
         """Make principals, each with a random key."""
-        self.run("".join(f"kadmin.local -q 'addprinc -randkey {name}' >&2\n" for name in names))
+        self.run("".join(f"kadmin.local -p root/admin -q 'addprinc -randkey {name}' >&2\n" for name in names))
 
     def change(self, name: str) -> None:
         """Give a principal another key: keytabs of before are no good any more."""
-        self.run(f"kadmin.local -q 'cpw -randkey {name}' >&2\n")
+        self.run(f"kadmin.local -p root/admin -q 'cpw -randkey {name}' >&2\n")
 
     def keytab(self, *names: str) -> bytes:
         """Export the keys of principals."""
         script = "file=$(mktemp -u)\n"
-        script += "".join(f'kadmin.local -q "ktadd -k $file -norandkey {name}" >&2\n' for name in names)
+        script += "".join(f'kadmin.local -p root/admin -q "ktadd -k $file -norandkey {name}" >&2\n' for name in names)
         return base64.b64decode(self.run(f'{script}base64 -w 0 "$file"\nrm "$file"\n'))
 
     def ticket(self, name: str, folder: Path) -> Path:
         """Log in as a person does; a file with the ticket."""
         script = (
             "file=$(mktemp -u)\n"
-            f'kadmin.local -q "ktadd -k $file -norandkey {name}" >&2\n'
+            f'kadmin.local -p root/admin -q "ktadd -k $file -norandkey {name}" >&2\n'
             f'kinit -c "$file.ticket" -k -t "$file" {name} >&2\n'
             'base64 -w 0 "$file.ticket"\nrm "$file" "$file.ticket"\n'
         )
