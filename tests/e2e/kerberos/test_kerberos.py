@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sysconfig
-import time
 from typing import TYPE_CHECKING
 
 import koji
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
 BY_CERTIFICATE, BY_KERBEROS = "2", "3"  # koji.AUTHTYPES
 TASK_TIME = 120
+SESSION = "SELECT sessions.id FROM sessions JOIN users ON user_id = users.id WHERE name = 'pods'"
 
 
 @pytest.fixture
@@ -39,6 +39,17 @@ def client_conf(realm: Realm, tmp_path: Path) -> Path:
     file = tmp_path / "krb5.conf"
     file.write_text(conf(realm.namespace), "utf-8")
     return file
+
+
+def closes(realm: Realm) -> None:
+    """Wait until a short task has been run."""
+    session = realm.hub.session()
+    task = session.makeTask("sleep", [1])
+
+    def closed() -> bool:
+        return bool(session.getTaskInfo(task)["state"] == koji.TASK_STATES["CLOSED"])
+
+    realm.kube.wait_for(closed, TASK_TIME, "the task is closed", lambda: session.getTaskInfo(task))
 
 
 def test_a_user_logs_in_with_a_ticket(realm: Realm, client_conf: Path, tmp_path: Path) -> None:
@@ -94,13 +105,13 @@ def test_a_builder_works_by_keytab(realm: Realm) -> None:
     realm.kube.apply(wanted)
     realm.kube.wait_condition("KojiBuilder", "pods", realm.namespace, READY, "Scheduling")
     assert realm.kube.get("Secret", "koji-pods-client-cert", realm.namespace) is None
-    session = realm.hub.session()
-    task = session.makeTask("sleep", [1])
-    deadline = time.monotonic() + TASK_TIME
-    while session.getTaskInfo(task)["state"] != koji.TASK_STATES["CLOSED"]:
-        assert time.monotonic() < deadline, session.getTaskInfo(task)
-        time.sleep(0.5)
+    closes(realm)
     assert realm.logins("pods") == {BY_KERBEROS}
+    # A hub whose sessions expire has them renewed.
+    before = realm.site.psql(f"{SESSION} AND exclusive")
+    realm.site.psql(f"UPDATE sessions SET expired = TRUE WHERE id = {before}")  # noqa: S608
+    closes(realm)
+    assert realm.site.psql(f"{SESSION} AND exclusive AND NOT expired") == before
     realm.kube.wait_condition("KojiBuilder", "pods", realm.namespace, SOON)
 
 
@@ -161,21 +172,24 @@ def test_what_is_no_good_is_named(realm: Realm) -> None:
     kdc.keep("keyless-keytab", b"x", key="keytab")
     realm.kube.apply(config_map("no-kdc", realm.namespace, {"krb5.conf": conf(realm.namespace, 1)}))
     wrong = {
-        "absent": ("MissingSecret", realm.krb("x", "absent-keytab")),
-        "keyless": ("MissingSecretKey", realm.krb("x", "keyless-keytab")),
-        "text": ("InvalidKeytab", realm.krb("x", "text-keytab")),
-        "other": ("PrincipalNotInKeytab", realm.krb("x", "other-keytab")),
-        "noconf": ("MissingConfigMap", realm.krb("other", "other-keytab", krb5_configmap="absent")),
-        "nowhere": ("KdcUnreachable", realm.krb("compile/nowhere", "nowhere-keytab", krb5_configmap="no-kdc")),
+        "keyless": ("KojiUser", "MissingSecretKey", realm.krb("x", "keyless-keytab")),
+        "text": ("KojiUser", "InvalidKeytab", realm.krb("x", "text-keytab")),
+        "other": ("KojiUser", "PrincipalNotInKeytab", realm.krb("x", "other-keytab")),
+        "absent": ("KojiBuilder", "MissingSecret", realm.krb("x", "absent-keytab")),
+        "noconf": ("KojiBuilder", "MissingConfigMap", realm.krb("other", "other-keytab", krb5_configmap="absent")),
+        "nowhere": (
+            "KojiBuilder",
+            "KdcUnreachable",
+            realm.krb("compile/nowhere", "nowhere-keytab", krb5_configmap="no-kdc"),
+        ),
     }
-    for name, (_, authentication) in wrong.items():
-        realm.kube.apply(builder(name, realm.namespace, authentication=authentication))
-    realm.kube.apply(user("other", realm.namespace, authentication=realm.krb("x", "other-keytab")))
-    for name, (reason, authentication) in wrong.items():
-        item = realm.kube.wait_condition("KojiBuilder", name, realm.namespace, READY, "Ready", "False", reason)
+    for name, (kind, _, authentication) in wrong.items():
+        make = user if kind == "KojiUser" else builder
+        realm.kube.apply(make(name, realm.namespace, authentication=authentication))
+    for name, (kind, reason, authentication) in wrong.items():
+        item = realm.kube.wait_condition(kind, name, realm.namespace, READY, "Ready", "False", reason)
         krb, said = authentication["krb"], condition(item, "Ready")["message"]
         assert krb["keytab_secret"] in said or krb["krb5_configmap"] in said or REALM in said
-    realm.kube.wait_condition("KojiUser", "other", realm.namespace, READY, "Ready", "False", "PrincipalNotInKeytab")
     realm.kube.wait_object(
         "KojiUser",
         "other",
