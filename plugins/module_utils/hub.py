@@ -157,6 +157,24 @@ def connect(
     return session
 
 
+@contextlib.contextmanager
+def unnumbered(session: koji.ClientSession) -> Iterator[None]:
+    """Send calls without the header Koji-Session-Callnum: the hub then checks no sequence."""
+    prepare = session._prepCall
+    callnum = session.callnum
+
+    def without(*args: Any, **kwargs: Any) -> Any:
+        handler, headers, request = prepare(*args, **kwargs)
+        return handler, [(name, value) for name, value in headers if name != "Koji-Session-Callnum"], request
+
+    session._prepCall = without
+    try:
+        yield
+    finally:
+        del session._prepCall
+        session.callnum = callnum
+
+
 def login(address: HubAddress, pem_file: str, **options: Any) -> HubSession:
     """Return a session of the user whose certificate and key are in `pem_file`; raise HubError.
 

@@ -21,6 +21,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import (
     connect,
     explain,
     private_file,
+    unnumbered,
 )
 
 if TYPE_CHECKING:
@@ -131,8 +132,11 @@ def _send(address: HubAddress, job: Mapping[str, Any], credentials: Any) -> dict
     session.opts["auth"] = HTTPSPNEGOAuth(mutual_authentication=REQUIRED, creds=credentials)
     again = {"renew": True, "exclusive": old["exclusive"]} if old else {}
     try:
-        answer: dict[str, Any] | None = session._callMethod("sslLogin", [], {"proxyuser": None, **again}, retry=False)
-    except (koji.AuthLockError, koji.AuthExpired) as error:
+        with unnumbered(session) if old else contextlib.nullcontext():  # an expired session does not tell its number
+            answer: dict[str, Any] | None = session._callMethod(
+                "sslLogin", [], {"proxyuser": None, **again}, retry=False
+            )
+    except (koji.AuthLockError, koji.AuthExpired, koji.SequenceError, koji.RetryError) as error:
         raise explain(error, address) from error
     except koji.AuthError as error:
         raise _denied(address, principal, str(error)) from error

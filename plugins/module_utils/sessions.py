@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,10 +18,11 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import (
     connect,
     login,
     private_file,
+    unnumbered,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 READY_TIMEOUT = 180.0  # seconds; the hub's default: a host silent for longer counts as not ready
 OBSERVE = 30.0  # seconds that a silent holder is watched before it is forced away: clocks differ
@@ -145,24 +146,6 @@ class KeytabAccess(_Access):
     def renew(self, session: koji.ClientSession) -> None:
         """Renew an expired session by logging in on it again."""
         kerberos.renew(self.address, self._who, session, **self._options)
-
-
-@contextmanager
-def unnumbered(session: koji.ClientSession) -> Iterator[None]:
-    """Send calls without the header Koji-Session-Callnum: the hub then checks no sequence."""
-    prepare = session._prepCall
-    callnum = session.callnum
-
-    def without(*args: Any, **kwargs: Any) -> Any:
-        handler, headers, request = prepare(*args, **kwargs)
-        return handler, [(name, value) for name, value in headers if name != "Koji-Session-Callnum"], request
-
-    session._prepCall = without
-    try:
-        yield
-    finally:
-        del session._prepCall
-        session.callnum = callnum
 
 
 def go_on(session: koji.ClientSession) -> dict[str, Any]:

@@ -12,6 +12,8 @@ import pytest
 from tests.e2e.conftest import _new_namespace
 from tests.e2e.kojihub.site import Site, prepare
 from tests.e2e.kojira.scene import CLAIMS
+from tests.e2e.kojiweb.site import DEFAULTS as WEB
+from tests.e2e.resources import resource
 
 from .kdc import REALM, SETTINGS, Kdc, deploy, principal
 
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
     from tests.e2e.operator import Operator
 
 ADMIN = principal("koji/admin")
+
+
+def krb(name: str, secret: str = "", **more: str) -> dict[str, Any]:
+    """authentication of all but the hub; with the name of a Secret, by keytab."""
+    keytab = {"keytab_secret": secret, "krb5_configmap": SETTINGS} if secret else {}
+    return {"krb": {"principal": principal(name), **keytab, **more}}
 
 
 @dataclass(frozen=True)
@@ -40,11 +48,6 @@ class Realm:
     @property
     def namespace(self) -> str:
         return self.site.namespace
-
-    def krb(self, name: str, secret: str = "", **more: str) -> dict[str, Any]:
-        """authentication of a user or builder; with the name of a Secret, by keytab."""
-        keytab = {"keytab_secret": secret, "krb5_configmap": SETTINGS} if secret else {}
-        return {"krb": {"principal": principal(name), **keytab, **more}}
 
     def logins(self, user: str) -> set[str]:
         """How this user's sessions were logged in: 2 is by certificate, 3 by Kerberos."""
@@ -77,9 +80,13 @@ def hub_spec(**krb: Any) -> dict[str, Any]:
 def realm(operator: Operator, kube: Kube, module_namespace: str, tmp_path_factory: pytest.TempPathFactory) -> Realm:
     """The realm, and the hub, ready."""
     kdc = deploy(kube, module_namespace)
-    service = f"HTTP/koji-hub.{module_namespace}.svc"
-    kdc.add(service, ADMIN)
+    service, web = (f"HTTP/koji-{name}.{module_namespace}.svc" for name in ("hub", "web"))
+    kdc.add(service, ADMIN, "kojiweb", web)
     kdc.secret("hub-keytab", service)
     kdc.secret("admin-keytab", ADMIN)
+    kdc.secret("web-keytab", "kojiweb", web)
+    # The hub is told of its web pages from the start, so it needs no other pods later.
+    spec = {**WEB, "authentication": krb("kojiweb", "web-keytab")}
+    kube.apply(resource("KojiWeb", "web", module_namespace, **spec))
     site = Site(kube, module_namespace, tmp_path_factory.mktemp("realm"))
     return Realm(kdc, site, site.ready(**hub_spec()))

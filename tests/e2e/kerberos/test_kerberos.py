@@ -20,7 +20,7 @@ from tests.e2e.kojiweb.site import WebSite
 from tests.e2e.kube import condition
 from tests.e2e.resources import READY, SOON, builder, user
 
-from .conftest import hub_spec
+from .conftest import hub_spec, krb
 from .kdc import REALM, conf, principal
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def closes(realm: Realm) -> None:
 
 def test_a_user_logs_in_with_a_ticket(realm: Realm, client_conf: Path, tmp_path: Path) -> None:
     realm.kdc.add("alice")
-    realm.kube.apply(user("alice", realm.namespace, permissions=["repo"], authentication=realm.krb("alice")))
+    realm.kube.apply(user("alice", realm.namespace, permissions=["repo"], authentication=krb("alice")))
     item = realm.kube.wait_condition("KojiUser", "alice", realm.namespace, READY)
     assert not item["status"].get("client_cert_secret"), "Kerberos, instead of a certificate"
     assert realm.hub.anonymous().getUser("alice")["krb_principals"] == [principal("alice")]
@@ -101,7 +101,7 @@ def test_only_users_of_the_realms_that_are_named_may_be(realm: Realm) -> None:
 def test_a_builder_works_by_keytab(realm: Realm) -> None:
     realm.kdc.add("compile/pods")
     realm.kdc.secret("pods-keytab", "compile/pods")
-    wanted = builder("pods", realm.namespace, authentication=realm.krb("compile/pods", "pods-keytab"))
+    wanted = builder("pods", realm.namespace, authentication=krb("compile/pods", "pods-keytab"))
     realm.kube.apply(wanted)
     realm.kube.wait_condition("KojiBuilder", "pods", realm.namespace, READY, "Scheduling")
     assert realm.kube.get("Secret", "koji-pods-client-cert", realm.namespace) is None
@@ -119,24 +119,19 @@ def test_kojira_works_by_keytab(realm: Realm) -> None:
     realm.kdc.add("kojira")
     realm.kdc.secret("kojira-keytab", "kojira")
     scene = Scene(realm.site, realm.hub)
-    scene.ready(authentication=realm.krb("kojira", "kojira-keytab"))
+    scene.ready(authentication=krb("kojira", "kojira-keytab"))
     assert realm.hub.anonymous().getUser("kojira")["krb_principals"] == [principal("kojira")]
     assert realm.kube.get("Secret", "kojira-client-cert", realm.namespace) is None
     assert realm.logins("kojira") == {BY_KERBEROS}
-    scene.delete()
 
 
 def test_people_log_in_to_the_web_pages_with_a_ticket(
     realm: Realm, client_conf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service = f"HTTP/koji-web.{realm.namespace}.svc"
-    realm.kdc.add("carol", "kojiweb", service)
-    realm.kdc.secret("web-keytab", "kojiweb", service)
-    realm.kube.apply(user("carol", realm.namespace, authentication=realm.krb("carol")))
-    web = WebSite(realm.kube, realm.hub, tmp_path)
-    web.apply(authentication=realm.krb("kojiweb", "web-keytab"))
+    realm.kdc.add("carol")
+    realm.kube.apply(user("carol", realm.namespace, authentication=krb("carol")))
     realm.kube.wait_condition("KojiUser", "carol", realm.namespace, READY)
-    web.wait()
+    WebSite(realm.kube, realm.hub, tmp_path).wait()
     monkeypatch.setenv("KRB5_CONFIG", str(client_conf))
     monkeypatch.setenv("KRB5CCNAME", str(realm.kdc.ticket("carol", tmp_path)))
     url = f"https://koji-web.{realm.namespace}.svc:8443/koji/login"
@@ -153,7 +148,7 @@ def test_a_wrong_keytab_is_named_until_there_is_a_right_one(realm: Realm) -> Non
     realm.kdc.add("compile/old")
     realm.kdc.secret("old-keytab", "compile/old")
     realm.kdc.change("compile/old")
-    realm.kube.apply(builder("old", realm.namespace, authentication=realm.krb("compile/old", "old-keytab")))
+    realm.kube.apply(builder("old", realm.namespace, authentication=krb("compile/old", "old-keytab")))
     item = realm.kube.wait_condition("KojiBuilder", "old", realm.namespace, READY, "Ready", "False", "KeytabRejected")
     said = condition(item, "Ready")["message"]
     assert "Secret 'old-keytab'" in said
@@ -172,15 +167,15 @@ def test_what_is_no_good_is_named(realm: Realm) -> None:
     kdc.keep("keyless-keytab", b"x", key="keytab")
     realm.kube.apply(config_map("no-kdc", realm.namespace, {"krb5.conf": conf(realm.namespace, 1)}))
     wrong = {
-        "keyless": ("KojiUser", "MissingSecretKey", realm.krb("x", "keyless-keytab")),
-        "text": ("KojiUser", "InvalidKeytab", realm.krb("x", "text-keytab")),
-        "other": ("KojiUser", "PrincipalNotInKeytab", realm.krb("x", "other-keytab")),
-        "absent": ("KojiBuilder", "MissingSecret", realm.krb("x", "absent-keytab")),
-        "noconf": ("KojiBuilder", "MissingConfigMap", realm.krb("other", "other-keytab", krb5_configmap="absent")),
+        "keyless": ("KojiUser", "MissingSecretKey", krb("x", "keyless-keytab")),
+        "text": ("KojiUser", "InvalidKeytab", krb("x", "text-keytab")),
+        "other": ("KojiUser", "PrincipalNotInKeytab", krb("x", "other-keytab")),
+        "absent": ("KojiBuilder", "MissingSecret", krb("x", "absent-keytab")),
+        "noconf": ("KojiBuilder", "MissingConfigMap", krb("other", "other-keytab", krb5_configmap="absent")),
         "nowhere": (
             "KojiBuilder",
             "KdcUnreachable",
-            realm.krb("compile/nowhere", "nowhere-keytab", krb5_configmap="no-kdc"),
+            krb("compile/nowhere", "nowhere-keytab", krb5_configmap="no-kdc"),
         ),
     }
     for name, (kind, _, authentication) in wrong.items():
@@ -188,8 +183,8 @@ def test_what_is_no_good_is_named(realm: Realm) -> None:
         realm.kube.apply(make(name, realm.namespace, authentication=authentication))
     for name, (kind, reason, authentication) in wrong.items():
         item = realm.kube.wait_condition(kind, name, realm.namespace, READY, "Ready", "False", reason)
-        krb, said = authentication["krb"], condition(item, "Ready")["message"]
-        assert krb["keytab_secret"] in said or krb["krb5_configmap"] in said or REALM in said
+        named, said = authentication["krb"], condition(item, "Ready")["message"]
+        assert named["keytab_secret"] in said or named["krb5_configmap"] in said or REALM in said
     realm.kube.wait_object(
         "KojiUser",
         "other",
