@@ -46,7 +46,7 @@ options:
   client_cert_path:
     description:
       - File with the certificate of a user who may write and the key to it, both in PEM.
-      - One of O(client_cert_path) and O(client_cert_content) is required.
+      - One of O(client_cert_path), O(client_cert_content), O(keytab_path) and O(keytab_content) is required.
         It is used only when something is to be changed.
     type: path
   client_cert_content:
@@ -55,7 +55,27 @@ options:
     type: str
   client_cert_name:
     description:
-      - What messages call the certificate, for example C(Secret koji-hub-admin).
+      - What messages call the certificate or the keytab, for example C(Secret koji-hub-admin).
       - Without it, messages name the file or the option.
     type: str
+  login_principal:
+    description:
+      - Kerberos principal of a user who may write, as V(name@REALM).
+      - Logging in by Kerberos needs the Python packages C(gssapi) and C(requests-gssapi).
+    type: str
+    version_added: 0.4.0
+  keytab_path:
+    description: File with the keytab of O(login_principal).
+    type: path
+    version_added: 0.4.0
+  keytab_content:
+    description: The keytab of O(login_principal), in base64. It is not written to a disk.
+    type: str
+    version_added: 0.4.0
+  krb5_conf_content:
+    description:
+      - Kerberos' settings, as text of a C(krb5.conf). Used is what says where KDCs are and how names are looked up.
+      - Without it, those of the machine are used.
+    type: str
+    version_added: 0.4.0
 """

@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import functools
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 try:
+    from ansible_collections.fedoraproject.koji.plugins.module_utils import kerberos
     from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import (
         HubAddress,
         HubError,
@@ -39,10 +43,14 @@ LOGIN_ARGUMENTS: dict[str, dict[str, Any]] = {
     "client_cert_path": {"type": "path"},
     "client_cert_content": {"type": "str", "no_log": True},
     "client_cert_name": {"type": "str"},
+    "login_principal": {"type": "str"},
+    "keytab_path": {"type": "path"},
+    "keytab_content": {"type": "str", "no_log": True},
+    "krb5_conf_content": {"type": "str"},
 }
 
 _CA = ("ca_cert_path", "ca_cert_content")
-_CLIENT = ("client_cert_path", "client_cert_content")
+_CLIENT = ("client_cert_path", "client_cert_content", "keytab_path", "keytab_content")
 
 
 def hub_module(
@@ -57,6 +65,7 @@ def hub_module(
         argument_spec={**HUB_ARGUMENTS, **(LOGIN_ARGUMENTS if login else {}), **arguments},
         mutually_exclusive=one_of,
         required_one_of=one_of,
+        required_by={"keytab_path": ("login_principal",), "keytab_content": ("login_principal",)} if login else {},
         supports_check_mode=True,
     )
     if KOJI_MISSING:
@@ -109,8 +118,25 @@ def _sessions(params: dict[str, Any]) -> Iterator[Sessions]:
             ca_name=_name(params, "ca_cert", "the CA"),
             certificate_name=_name(params, "client_cert", "the client certificate"),
         )
-        with Sessions(address, pem_file) as sessions:
+        who = _principal(params)
+        log_in = functools.partial(kerberos.login, address, who) if who else None
+        with Sessions(address, pem_file, log_in) as sessions:
             yield sessions
+
+
+def _principal(params: dict[str, Any]) -> kerberos.Principal | None:
+    """Who logs in by Kerberos; None where a certificate does it."""
+    path, content = params.get("keytab_path"), params.get("keytab_content")
+    if not (path or content):
+        return None
+    name = params["client_cert_name"] or f"the keytab {path or 'in keytab_content'}"
+    try:
+        keytab = base64.b64decode(content, validate=True) if content else Path(path or "").read_bytes()
+    except (OSError, ValueError) as error:
+        raise HubError(
+            "InvalidKeytab", f"{name} can't be read: {error}; give a keytab, keytab_content in base64"
+        ) from error
+    return kerberos.Principal(params["login_principal"], keytab, params["krb5_conf_content"] or "", name)
 
 
 @contextlib.contextmanager

@@ -56,10 +56,18 @@ def builder_json(spec: Mapping[str, Any], references: Mapping[str, Any]) -> str:
             "paused": bool(spec.get("paused", False)) or not spec.get("enabled", True),
             "shared_pvc": given(spec.get("shared_pvc")) or None,
             "shared_beside": references.get("shared_beside") or {},
+            **_kerberos(references),
         },
         indent=2,
         sort_keys=True,
     )
+
+
+def _kerberos(references: Mapping[str, Any]) -> dict[str, Any]:
+    """How it logs in, where not by certificate."""
+    if not references.get("keytab_secret"):
+        return {}
+    return {field: references[field] for field in ("principal", "keytab_secret", "krb5_conf")}
 
 
 def kojid_conf(spec: Mapping[str, Any], references: Mapping[str, Any]) -> str:

@@ -56,6 +56,9 @@ class Settings:
     host_archs: tuple[str, ...] = ()
     overrides: tuple[overrides.Override, ...] = ()
     shared_beside: Mapping[str, str] = field(default_factory=dict)  # labels of pods that shared_pvc is on one node with
+    principal: str = ""
+    keytab_secret: str = ""  # what it logs in with instead of the certificate of client_secret
+    krb5_conf: str = ""
 
     @property
     def fullname(self) -> str:
@@ -110,6 +113,9 @@ def parse(config_map: Mapping[str, Any]) -> Settings:
             host_archs=tuple(raw.get("host_archs") or ()),
             overrides=tuple(overrides.parse(one) for one in raw.get("overrides") or ()),
             shared_beside=dict(raw.get("shared_beside") or {}),
+            principal=raw.get("principal") or "",
+            keytab_secret=raw.get("keytab_secret") or "",
+            krb5_conf=raw.get("krb5_conf") or "",
         )
     except KeyError as error:
         raise SettingsError(f"{where}, builder.json: key {error} is missing") from error

@@ -17,6 +17,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.result import (
     Steps,
     check_name,
     clean_text,
+    is_name,
     unknown,
 )
 from ansible_collections.fedoraproject.koji.plugins.module_utils.users import is_enabled, kind_of, refuse_own
@@ -37,7 +38,8 @@ class WantedHost:
     `enabled` None: a host that is disabled stays so, unless its user is too, as `state` disabled may have left them.
     `capacity` is in task weights, above 1. `convert_user`: a normal user of this name becomes the host's.
     `disable_user`: with a disabled host, its user is disabled too. The user of an enabled host is enabled.
-    `free_tasks`: tasks that a disabled host still has are given back to the hub.
+    `free_tasks`: tasks that a disabled host still has are given back to the hub. `principals`: Kerberos principals that
+    the host's user has, beside others.
     """
 
     name: str
@@ -51,6 +53,7 @@ class WantedHost:
     convert_user: bool = False
     disable_user: bool = False
     free_tasks: bool = False
+    principals: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Host:
     comment: str
     user_type: str
     user_enabled: bool
+    krb_principals: frozenset[str] = frozenset()
     tasks: tuple[int, ...] | None = None
     ready: bool = field(default=False, compare=False)
     last_check_in: float | None = field(default=None, compare=False)
@@ -87,6 +91,7 @@ class Host:
             "comment": self.comment,
             "user_type": self.user_type,
             "user_enabled": self.user_enabled,
+            "krb_principals": sorted(self.krb_principals),
             **({} if self.tasks is None else {"tasks": list(self.tasks)}),
         }
 
@@ -138,6 +143,7 @@ def _read(session: koji.ClientSession, name: str) -> _Found:
         comment=info["comment"] or "",
         user_type=kind_of(user),
         user_enabled=is_enabled(user),
+        krb_principals=_principals(user),
         ready=bool(info["ready"]),
         last_check_in=info.get("update_ts"),
     )
@@ -228,7 +234,12 @@ def _new(wanted: WantedHost, user: dict[str, Any] | None) -> Host:
         comment="",
         user_type="host",
         user_enabled=is_enabled(user) if user else True,
+        krb_principals=_principals(user),
     )
+
+
+def _principals(user: dict[str, Any] | None) -> frozenset[str]:
+    return frozenset((user or {}).get("krb_principals") or ())
 
 
 def _no_host(user: dict[str, Any] | None) -> dict[str, Any]:
@@ -239,7 +250,14 @@ def _no_host(user: dict[str, Any] | None) -> dict[str, Any]:
 def _impossible(wanted: WantedHost, known: dict[str, bool]) -> list[Problem]:
     if wanted.state == "disabled":
         return []
-    return unknown("UnknownChannel", "channel", (wanted.channels or frozenset()) - known.keys())
+    return [
+        *unknown("UnknownChannel", "channel", (wanted.channels or frozenset()) - known.keys()),
+        *(
+            Problem("InvalidPrincipal", name, f"{name!r} can't be a Kerberos principal")
+            for name in sorted(wanted.principals)
+            if not is_name(name)
+        ),
+    ]
 
 
 def _target(start: Host, wanted: WantedHost, known: dict[str, bool]) -> Host:
@@ -262,6 +280,7 @@ def _target(start: Host, wanted: WantedHost, known: dict[str, bool]) -> Host:
         capacity=start.capacity if wanted.capacity is None else float(wanted.capacity),
         description=start.description if wanted.description is None else wanted.description,
         comment=start.comment if wanted.comment is None else wanted.comment,
+        krb_principals=start.krb_principals | {name for name in wanted.principals if is_name(name)},
     )
 
 
@@ -277,7 +296,9 @@ def _apply(session: koji.ClientSession, found: _Found, target: Host, wanted: Wan
         host = read_host(session, target.name)
         if host is None:
             raise HubError("HubRefused", f"host {target.name} was added, but the hub does not have it")
-        target = replace(target, id=host.id, user_id=host.user_id)
+        # The hub may give it one itself, by its option HostPrincipalFormat.
+        principals = target.krb_principals | host.krb_principals
+        target = replace(target, id=host.id, user_id=host.user_id, krb_principals=principals)
     steps = Steps()
     _withdraw(session, host, target, steps)
     if changes := _edits(host, target, wanted):
@@ -288,6 +309,8 @@ def _apply(session: koji.ClientSession, found: _Found, target: Host, wanted: Wan
         # A disabled channel is subscribed only when forced; it gives no tasks until it is enabled.
         force = {} if found.channels.get(name, True) else {"force": True}
         steps.call("subscribing channel", name, session.addHostToChannel, target.name, name, **force)
+    for name in sorted(target.krb_principals - host.krb_principals):
+        steps.call("adding principal", name, session.addUserKrbPrincipal, host.user_id, name)
     if target.user_enabled and not host.user_enabled:
         session.enableUser(host.user_id)
     if target.enabled and not host.enabled:

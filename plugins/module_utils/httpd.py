@@ -8,6 +8,7 @@ The root is read-only and the user id any: Apache writes to /run/httpd.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 # A client may upload for as long before it is cut off; the pod's grace period is longer.
 GRACEFUL_SECONDS = 50
@@ -36,6 +37,11 @@ _MODULES = {
     "wsgi": "mod_wsgi_python3.so",
 }
 _TLS_MODULES = {"socache_shmcb": "mod_socache_shmcb.so", "ssl": "mod_ssl.so"}
+_KERBEROS_MODULES = {
+    "authn_core": "mod_authn_core.so",
+    "authz_user": "mod_authz_user.so",
+    "auth_gssapi": "mod_auth_gssapi.so",
+}
 
 _BASE = """\
 # The Koji operator writes this file; what a site adds goes into the key httpd.conf of its own ConfigMap.
@@ -98,9 +104,23 @@ Listen {port}
 {more}</VirtualHost>
 <Location {login}>
     SSLRequireSSL
-    SSLVerifyClient require
+    SSLVerifyClient {verify}
     SSLOptions +StdEnvVars
-</Location>
+{tickets}</Location>
+"""
+
+_TICKETS = """\
+    AuthType GSSAPI
+    AuthName "Koji"
+    GssapiSSLonly On
+    GssapiCredStore "keytab:{keytab}"
+    <RequireAny>
+{certificate}        Require valid-user
+    </RequireAny>
+"""
+# Who shows one is asked for no ticket.
+_OR_CERTIFICATE = """\
+        Require expr "%{SSL_CLIENT_VERIFY} == 'SUCCESS'"
 """
 
 _NO_TLS = """
@@ -121,9 +141,9 @@ class HttpdError(ValueError):
     """A value that can't be in httpd.conf, or a file that Apache can't read; the message says which."""
 
 
-def begin(server_name: str, *, tls: bool) -> str:
+def begin(server_name: str, *, tls: bool, kerberos: bool = False) -> str:
     """All but what is served, and where."""
-    modules = {**_MODULES, **(_TLS_MODULES if tls else {})}
+    modules = {**_MODULES, **(_TLS_MODULES if tls else {}), **(_KERBEROS_MODULES if tls and kerberos else {})}
     return _BASE.format(
         server_name=checked(HOST, server_name, "host name"),
         modules="".join(_load(name, file) for name, file in modules.items()),
@@ -131,9 +151,35 @@ def begin(server_name: str, *, tls: bool) -> str:
     )
 
 
-def https(port: int, folder: str, login: str, *, protocols: str = TLS, more: str = "") -> str:
-    """TLS with the certificates of a folder; at `login` clients have to show theirs. `more` goes into the host."""
-    return _TLS.format(port=port, folder=folder, login=login, protocols=protocols, more=more)
+@dataclass(frozen=True)
+class Tickets:
+    """Kerberos at the login: the path of the service's keytab, and whether a certificate does as well."""
+
+    keytab: str
+    or_certificate: bool = True
+
+    def text(self) -> str:
+        """Its directives."""
+        return _TICKETS.format(keytab=self.keytab, certificate=_OR_CERTIFICATE if self.or_certificate else "")
+
+
+def https(
+    port: int, folder: str, login: str, *, protocols: str = TLS, more: str = "", tickets: Tickets | None = None
+) -> str:
+    """TLS with the certificates of a folder; at `login` clients have to show theirs. `more` goes into the host.
+
+    With `tickets`, who shows no certificate is asked for a Kerberos ticket.
+    """
+    verify = "require" if tickets is None else "optional" if tickets.or_certificate else "none"
+    return _TLS.format(
+        port=port,
+        folder=folder,
+        login=login,
+        protocols=protocols,
+        more=more,
+        verify=verify,
+        tickets=tickets.text() if tickets else "",
+    )
 
 
 def no_https(login: str) -> str:

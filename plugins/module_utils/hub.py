@@ -19,7 +19,7 @@ import requests
 import urllib3.exceptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Self
 
 # koji waits 12 hours for an answer and tries 30 times, 20 s apart: a reconcile would hang for ever.
@@ -157,6 +157,24 @@ def connect(
     return session
 
 
+@contextlib.contextmanager
+def unnumbered(session: koji.ClientSession) -> Iterator[None]:
+    """Send calls without the header Koji-Session-Callnum: the hub then checks no sequence."""
+    prepare = session._prepCall
+    callnum = session.callnum
+
+    def without(*args: Any, **kwargs: Any) -> Any:
+        handler, headers, request = prepare(*args, **kwargs)
+        return handler, [(name, value) for name, value in headers if name != "Koji-Session-Callnum"], request
+
+    session._prepCall = without
+    try:
+        yield
+    finally:
+        del session._prepCall
+        session.callnum = callnum
+
+
 def login(address: HubAddress, pem_file: str, **options: Any) -> HubSession:
     """Return a session of the user whose certificate and key are in `pem_file`; raise HubError.
 
@@ -222,12 +240,12 @@ class SessionPair(Protocol):
 class Sessions:
     """The two sessions of a program that reads much and writes seldom: it logs in only when it has to.
 
-    A context manager; what was logged in is logged out at its end.
+    A context manager; what was logged in is logged out at its end. `log_in` is how, where not by certificate.
     """
 
-    def __init__(self, address: HubAddress, pem_file: str) -> None:
+    def __init__(self, address: HubAddress, pem_file: str, log_in: Callable[[], HubSession] | None = None) -> None:
         self.address = address
-        self._pem_file = pem_file
+        self._log_in = log_in or (lambda: login(address, pem_file))
         self._reader: HubSession | None = None
         self._writer: HubSession | None = None
 
@@ -240,9 +258,9 @@ class Sessions:
         return self._reader
 
     def writer(self) -> HubSession:
-        """The session of the certificate's user; raise HubError when it can't be logged in."""
+        """The session of the user who may write; raise HubError when it can't be logged in."""
         if self._writer is None:
-            self._writer = login(self.address, self._pem_file)
+            self._writer = self._log_in()
         return self._writer
 
     def __enter__(self) -> Self:
@@ -257,12 +275,12 @@ class Sessions:
 
 
 @contextlib.contextmanager
-def private_file(text: str) -> Iterator[str]:
-    """Give a path at which `text` can be read by this process only, and only within the context: no disk is touched."""
+def private_file(content: str | bytes) -> Iterator[str]:
+    """Give a path at which it can be read by this process only, and only within the context: no disk is touched."""
     descriptor = os.memfd_create("koji")
     try:
-        with open(descriptor, "w", encoding="utf-8", closefd=False) as out:
-            out.write(text)
+        with open(descriptor, "wb", closefd=False) as out:
+            out.write(content.encode() if isinstance(content, str) else content)
         os.fchmod(descriptor, 0o600)
         yield f"/proc/self/fd/{descriptor}"
     finally:

@@ -13,7 +13,7 @@ import datetime
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ansible_collections.fedoraproject.koji.plugins.module_utils import cert_manager, certificates, egress, ini
+from ansible_collections.fedoraproject.koji.plugins.module_utils import cert_manager, certificates, egress, ini, keytab
 from ansible_collections.fedoraproject.koji.plugins.module_utils.claims import USER_FIELDS, claims, hub_user
 from ansible_collections.fedoraproject.koji.plugins.module_utils.issuing import (
     Pair,
@@ -86,10 +86,18 @@ class References:
     hub: str = ""  # the KojiHub of this namespace that has it; '' where there is none
     user: str = ""
     admin_secret: str = ""
-    admin_pem: str = ""
+    admin_pem: str = ""  # '' where it logs in by Kerberos:
+    admin_principal: str = ""
+    admin_keytab: str = ""  # in base64
+    admin_krb5_conf: str = ""
     ca_secret: str = ""
     ca: str = ""
     ca_ours: bool = False
+    principal: str = ""  # the user's, by Kerberos
+    keytab_secret: str = ""  # what it logs in with instead of a certificate
+    keytab: str = ""  # in base64
+    krb5_configmap: str = ""
+    krb5_conf: str = ""
     client_secret: str = ""
     client_certificate: str = ""
     client_key: str = ""
@@ -138,6 +146,7 @@ class Resolver:
         self._wait_for_hub()
         self._read_admin()
         self._read_ca()
+        self._read_krb()
         self._read_client()
         self._read_settings()
         self._find_hub_service()
@@ -148,6 +157,11 @@ class Resolver:
         if self._spec.get("ssl_verify") is False:
             message = "ssl_verify: false has no effect, the hub's certificate is always checked; remove it"
             self.found.warnings.append({"reason": "SslVerifyIgnored", "message": message})
+        krb = self._option("authentication.krb") or {}
+        useless = given(krb.get("krb5_configmap")) and (self._kind == "KojiUser" or not given(krb.get("keytab_secret")))
+        if useless:
+            message = "authentication.krb.krb5_configmap has no effect: nobody logs in here by a keytab; remove it"
+            self.found.warnings.append({"reason": "KerberosSettingsIgnored", "message": message})
         own = set(self._spec.get("channels", ["default"]))
         for index, override in enumerate(self._spec.get("overrides") or []):
             others = [repr(name) for name in override.get("channels") or [] if name not in own]
@@ -330,11 +344,20 @@ class Resolver:
     def _read_admin(self) -> None:
         hub_admin = kojihub.Names(self._hub).admin_secret if self._hub else DEFAULT_ADMIN_SECRET
         name = self.found.admin_secret = given(self._spec.get("admin_secret")) or hub_admin
+        krb = (((self._hub or {}).get("spec") or {}).get("authentication") or {}).get("krb") or {}
+        if not given(self._spec.get("admin_secret")) and given(krb.get("admin_keytab_secret")):
+            self.found.ca = given((self._secret(name) or {}).get("ca.crt"))
+            self._read_admin_keytab(krb)
+            return
+        if self._has_only_keytab(name):
+            self._read_given_keytab(name)
+            return
         data = self._secret(name)
         if data is None:
             raise self._missing(
                 name,
-                "the certificate of a hub user with permission admin (keys tls.crt and tls.key, or client.pem)",
+                "the certificate of a hub user with permission admin (keys tls.crt and tls.key, or client.pem), or its "
+                f"keytab ({keytab.KEYTAB_KEY})",
                 "create it, or name another one with admin_secret",
             )
         certificate, key = self._pair(name, data)
@@ -342,6 +365,68 @@ class Resolver:
             raise Problem("CertificateExpired", f"the admin certificate in Secret '{name}' has expired; renew it")
         self.found.admin_pem = certificate if certificate == key else f"{certificate}\n{key}\n"
         self.found.ca = given(data.get("ca.crt"))
+
+    def _read_admin_keytab(self, krb: Mapping[str, Any]) -> None:
+        """That of the KojiHub, by its own settings."""
+        name, configmap = given(krb["admin_keytab_secret"]), given(krb.get("krb5_configmap"))
+        where = f"authentication.krb of KojiHub '{self.found.hub}', admin_keytab_secret"
+        self.found.admin_secret, self.found.admin_principal = name, given(krb.get("admin_principal"))
+        try:
+            read = keytab.read(self._get_secret(name), name, self._namespace, where)
+            read.require(self.found.admin_principal)
+            self.found.admin_krb5_conf = self._krb5_conf(
+                configmap, where.replace("admin_keytab_secret", "krb5_configmap")
+            )
+        except keytab.KeytabError as error:
+            raise Problem(error.reason, error.message) from error
+        self.found.admin_keytab = read.text
+
+    def _has_only_keytab(self, name: str) -> bool:
+        keys = ((self._get_secret(name) or {}).get("data") or {}).keys()
+        return keytab.KEYTAB_KEY in keys and not keys & {"tls.crt", "client.pem"}
+
+    def _read_given_keytab(self, name: str) -> None:
+        """A Secret of the site with the keytab of one principal, perhaps with krb5.conf and ca.crt."""
+        try:
+            read = keytab.read(self._get_secret(name), name, self._namespace, "admin_secret")
+        except keytab.KeytabError as error:
+            raise Problem(error.reason, error.message) from error
+        if len(read.principals) > 1:
+            raise Problem(
+                "InvalidKeytab",
+                f"{read.where}, which admin_secret names, must be of the admin alone, not of {read.listed}",
+            )
+        data = self._secret(name) or {}
+        self.found.admin_principal, self.found.admin_keytab = read.principals[0], read.text
+        self.found.admin_krb5_conf, self.found.ca = given(data.get(keytab.CONF_KEY)), given(data.get("ca.crt"))
+
+    def _krb5_conf(self, configmap: str, option: str) -> str:
+        """Raises KeytabError."""
+        there = self._reader.get("ConfigMap", self._namespace, configmap) if configmap else None
+        return keytab.settings(there, configmap, self._namespace, option)
+
+    def _read_krb(self) -> None:
+        """The user's principal, and the keytab that it logs in with. A KojiUser's is only looked at: nobody logs in."""
+        krb = self._option("authentication.krb") or {}
+        found, name = self.found, given(krb.get("keytab_secret"))
+        found.principal = given(krb.get("principal"))
+        try:
+            if name:
+                read = keytab.read(self._get_secret(name), name, self._namespace, "authentication.krb.keytab_secret")
+                read.require(found.principal)
+                found.keytab = read.text
+            if self._kind == "KojiUser":
+                return
+            found.krb5_configmap = given(krb.get("krb5_configmap")) if name else ""
+            found.krb5_conf = self._krb5_conf(found.krb5_configmap, "authentication.krb.krb5_configmap")
+        except keytab.KeytabError as error:
+            raise Problem(error.reason, error.message) from error
+        found.keytab_secret = name
+
+    def wants_certificate(self) -> bool:
+        """Without Kerberos, or where one is named: beside."""
+        by_ticket = self.found.principal if self._kind == "KojiUser" else self.found.keytab_secret
+        return not by_ticket or any(given(self._option(path)) for path in _CLIENT_FIELDS)
 
     def _hub_ca_secret(self) -> str:
         return kojihub.Names(self._hub).ca_secret if self._hub else DEFAULT_CA_SECRET
@@ -363,6 +448,8 @@ class Resolver:
 
     def _read_client(self) -> None:
         """A given client certificate is used as it is; otherwise the role makes one and keeps it valid."""
+        if not self.wants_certificate():
+            return
         name = self.found.client_secret = self._one_of(_CLIENT_FIELDS) or f"{fullname(self._name)}-client-cert"
         there = self._get_secret(name)
         issuer = self.issuer()

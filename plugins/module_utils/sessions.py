@@ -5,22 +5,24 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import koji
+from ansible_collections.fedoraproject.koji.plugins.module_utils import kerberos
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import (
     HubAddress,
     HubError,
     connect,
     login,
     private_file,
+    unnumbered,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 READY_TIMEOUT = 180.0  # seconds; the hub's default: a host silent for longer counts as not ready
 OBSERVE = 30.0  # seconds that a silent holder is watched before it is forced away: clocks differ
@@ -84,12 +86,10 @@ class HubAccess(Protocol):
         """Let go of files; sessions stay on the hub."""
 
 
-class CertificateAccess:
-    """HubAccess with a client certificate. `ca` and `pem` (certificate and key) are PEM texts, `names` is what messages
-    call the two.
-    """
+class _Access:
+    """What both ways of HubAccess have in common. `ca` is PEM, `names` is what messages call it and the certificate."""
 
-    def __init__(self, url: str, ca: str, pem: str, names: tuple[str, str] = ("", ""), **options: Any) -> None:
+    def __init__(self, url: str, ca: str, names: tuple[str, str], options: dict[str, Any]) -> None:
         self._files = ExitStack()
         ca_name, certificate_name = names
         self.address = HubAddress(
@@ -98,7 +98,6 @@ class CertificateAccess:
             ca_name=ca_name or "the CA",
             certificate_name=certificate_name or "the client certificate",
         )
-        self._pem = self._files.enter_context(private_file(pem))
         self._options = options
 
     def anonymous(self) -> koji.ClientSession:
@@ -109,6 +108,20 @@ class CertificateAccess:
         """A client of an existing session; nothing is sent yet."""
         return connect(self.address, sinfo.koji(), **self._options)
 
+    def close(self) -> None:
+        """Close the private files."""
+        self._files.close()
+
+
+class CertificateAccess(_Access):
+    """HubAccess with a client certificate. `ca` and `pem` (certificate and key) are PEM texts, `names` is what messages
+    call the two.
+    """
+
+    def __init__(self, url: str, ca: str, pem: str, names: tuple[str, str] = ("", ""), **options: Any) -> None:
+        super().__init__(url, ca, names, options)
+        self._pem = self._files.enter_context(private_file(pem))
+
     def login(self) -> koji.ClientSession:
         """A new session of the certificate's user."""
         return login(self.address, self._pem, **self._options)
@@ -118,27 +131,21 @@ class CertificateAccess:
         session.logged_in = False
         session.ssl_login(cert=self._pem, serverca=self.address.ca_file, renew=True)
 
-    def close(self) -> None:
-        """Close the private files."""
-        self._files.close()
 
+class KeytabAccess(_Access):
+    """HubAccess by Kerberos. `ca` is PEM, `ca_name` what messages call it."""
 
-@contextmanager
-def unnumbered(session: koji.ClientSession) -> Iterator[None]:
-    """Send calls without the header Koji-Session-Callnum: the hub then checks no sequence."""
-    prepare = session._prepCall
-    callnum = session.callnum
+    def __init__(self, url: str, ca: str, who: kerberos.Principal, ca_name: str = "", **options: Any) -> None:
+        super().__init__(url, ca, (ca_name, who.keytab_name), options)
+        self._who = who
 
-    def without(*args: Any, **kwargs: Any) -> Any:
-        handler, headers, request = prepare(*args, **kwargs)
-        return handler, [(name, value) for name, value in headers if name != "Koji-Session-Callnum"], request
+    def login(self) -> koji.ClientSession:
+        """A new session of the principal's user."""
+        return kerberos.login(self.address, self._who, **self._options)
 
-    session._prepCall = without
-    try:
-        yield
-    finally:
-        del session._prepCall
-        session.callnum = callnum
+    def renew(self, session: koji.ClientSession) -> None:
+        """Renew an expired session by logging in on it again."""
+        kerberos.renew(self.address, self._who, session, **self._options)
 
 
 def go_on(session: koji.ClientSession) -> dict[str, Any]:

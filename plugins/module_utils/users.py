@@ -29,7 +29,8 @@ class WantedUser:
     """The user as it should be. None leaves permissions or principals as they are.
 
     Only a user who is `enabled` is created; of one who isn't, nothing but that is changed.
-    `append`: permissions and principals are only added, never taken away.
+    `append`: permissions and principals are only added, never taken away. `more_principals` are had in any case, beside
+    those of `krb_principals` or those that are there.
     """
 
     name: str
@@ -37,6 +38,7 @@ class WantedUser:
     permissions: frozenset[str] | None = None
     krb_principals: frozenset[str] | None = None
     append: bool = False
+    more_principals: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def _impossible(wanted: WantedUser, known: frozenset[str]) -> list[Problem]:
     problems = unknown("UnknownPermission", "permission", (wanted.permissions or frozenset()) - known)
     problems += [
         Problem("InvalidPrincipal", name, f"{name!r} can't be a Kerberos principal")
-        for name in sorted(wanted.krb_principals or ())
+        for name in sorted((wanted.krb_principals or frozenset()) | wanted.more_principals)
         if not is_name(name)
     ]
     return problems
@@ -158,6 +160,7 @@ def _target(user: User | None, wanted: WantedUser, known: frozenset[str]) -> Use
         permissions = kept[0] | (wanted.permissions & known)
     if wanted.krb_principals is not None:
         principals = kept[1] | {name for name in wanted.krb_principals if is_name(name)}
+    principals |= {name for name in wanted.more_principals if is_name(name)}
     return replace(user, enabled=True, permissions=permissions, krb_principals=principals)
 
 

@@ -69,6 +69,12 @@ options:
   comment:
     description: Notes about the host, for people.
     type: str
+  more_krb_principals:
+    description: Kerberos principals that the host's user has, beside others that it has.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.4.0
   convert_user:
     description:
       - Turn a normal user of this name into the host's. There is no way back.
@@ -155,6 +161,10 @@ host:
     user_enabled:
       description: Whether its user may log in.
       type: bool
+    krb_principals:
+      description: The Kerberos principals of its user, sorted.
+      type: list
+      elements: str
     tasks:
       description: Tasks that are assigned to it or open there; only with O(free_tasks=true).
       type: list
@@ -166,6 +176,7 @@ host:
     comment: ''
     description: Rack 4, shelf 2
     enabled: true
+    krb_principals: []
     name: builder1.example.org
     user_enabled: true
     user_type: host
@@ -226,6 +237,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "convert_user": {"type": "bool", "default": False},
     "disable_user": {"type": "bool", "default": False},
     "free_tasks": {"type": "bool", "default": False},
+    "more_krb_principals": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -236,8 +248,10 @@ def main(make: Callable[..., AnsibleModule] = AnsibleModule) -> None:
     def work(sessions: SessionPair) -> dict[str, Any]:
         params = {name: module.params[name] for name in ARGUMENTS}
         arches, channels = params.pop("arches"), params.pop("channels")
+        principals = params.pop("more_krb_principals")
         wanted = WantedHost(
             **params,
+            principals=frozenset(principals),
             arches=None if arches is None else tuple(arches),
             channels=None if channels is None else frozenset(channels),
         )

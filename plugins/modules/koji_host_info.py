@@ -79,6 +79,10 @@ host:
     user_enabled:
       description: Whether its user may log in.
       type: bool
+    krb_principals:
+      description: The Kerberos principals of its user, sorted.
+      type: list
+      elements: str
   sample:
     arches: [x86_64]
     capacity: 2.0
@@ -86,6 +90,7 @@ host:
     comment: ''
     description: ''
     enabled: true
+    krb_principals: []
     name: builder1.example.org
     user_enabled: true
     user_type: host

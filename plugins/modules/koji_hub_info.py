@@ -143,6 +143,10 @@ files:
   description: The files of the pods.
   type: dict
   returned: always
+kerberos:
+  description: Volumes, mounts and variables of the pods for logins by Kerberos.
+  type: dict
+  returned: always
 """
 
 from typing import TYPE_CHECKING

@@ -55,6 +55,14 @@ options:
       - Without this option, principals are left as they are; an empty list removes all.
     type: list
     elements: str
+  more_krb_principals:
+    description:
+      - Kerberos principals that the user has in any case.
+      - They are added to those of O(krb_principals) or, without that option, to those that the user has.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.4.0
   append:
     description: Only add permissions and principals, never take one away.
     type: bool
@@ -171,6 +179,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "state": {"type": "str", "choices": ["present", "disabled"], "default": "present"},
     "permissions": {"type": "list", "elements": "str"},
     "krb_principals": {"type": "list", "elements": "str"},
+    "more_krb_principals": {"type": "list", "elements": "str", "default": []},
     "append": {"type": "bool", "default": False},
 }
 
@@ -191,6 +200,7 @@ def main(make: Callable[..., AnsibleModule] = AnsibleModule) -> None:
             permissions=_set(params["permissions"]),
             krb_principals=_set(params["krb_principals"]),
             append=params["append"],
+            more_principals=frozenset(params["more_krb_principals"]),
         )
         result = ensure_user(sessions, wanted, check_mode=module.check_mode)
         return {

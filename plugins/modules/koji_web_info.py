@@ -104,6 +104,10 @@ exposure:
   description: What makes the web pages reachable.
   type: dict
   returned: always
+kerberos:
+  description: Volumes, mounts and variables of the pods for logins by Kerberos.
+  type: dict
+  returned: always
 files:
   description: The files of the pods.
   type: dict

@@ -99,6 +99,10 @@ files:
   description: C(kojira_conf), and after how much silence kojira is not ready and is begun anew.
   type: dict
   returned: always
+kerberos:
+  description: Volumes, mounts and variables of the pod for a login by Kerberos.
+  type: dict
+  returned: always
 claim:
   description: The PersistentVolumeClaim with Koji's files.
   type: str

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 RECIPES = SOURCES / "images"
 LABEL = "org.opencontainers.image.revision"
 BASE = "debian"
-IMAGES = ("pause", "postgres", "devhub", "devhub-1.34", "rabbitmq", "koji-builder", "haproxy")
+IMAGES = ("pause", "postgres", "devhub", "devhub-1.34", "rabbitmq", "koji-builder", "haproxy", "kdc")
 NAME_ANNOTATION = "io.containerd.image.name"
 KEPT = 4  # contents of an image in the layout, newest last: other checkouts have theirs
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
@@ -79,7 +79,8 @@ def add_devhub(context: Path) -> None:
     if entry.exists():
         shutil.copy2(entry, target / "kojiapp.py")
 
-    add_wheels(context)
+    # Its gssapi is Debian's.
+    add_wheels(context, (*wheels.PROJECTS, "requests-gssapi"))
     messaging = context / "messaging"
     messaging.mkdir(exist_ok=True)
     for wheel in wheels.ensure(messaging / "requirements.txt", (), wheels.COMPILED).iterdir():
@@ -110,9 +111,9 @@ def add_schema(context: Path, version: str) -> None:
         shutil.copy2(file, target)
 
 
-def add_wheels(context: Path) -> None:
+def add_wheels(context: Path, projects: tuple[str, ...] = wheels.PROJECTS) -> None:
     """The koji library and what it needs at run time, as locked in requirements.txt."""
-    shutil.copytree(wheels.ensure(CHECKOUT / "requirements.txt"), context / "wheels")
+    shutil.copytree(wheels.ensure(CHECKOUT / "requirements.txt", projects), context / "wheels")
 
 
 ADDITIONS: dict[str, Callable[[Path], None]] = {

@@ -57,8 +57,8 @@ def read_options(file: Path, folder: Path) -> Options:
     flags = {name: parser.getboolean("web", name, fallback=False) for name in BOOLEANS}
     lists = {name: [one.strip() for one in texts.get(name.lower(), "").split(",")] for name in ("Tasks", "ParentTasks")}
     timeout = parser.getint("web", "LoginTimeout", fallback=72)
-    if texts.get("webauthtype", "ssl") != "ssl":
-        raise ValueError("this stand-in knows no WebAuthType but ssl")
+    if texts.get("webauthtype", "ssl") not in {"ssl", "gssapi"}:
+        raise ValueError(f"Invalid value {texts['webauthtype']} for WebAuthType (ssl/gssapi)")
     return Options(texts, timeout, flags, lists)
 
 
@@ -106,11 +106,31 @@ class Pages:
         options = {"serverca": self.options["KojiHubCA"]} if Path(self.options["KojiHubCA"]).exists() else {}
         return koji.ClientSession(self.options["KojiHubURL"], options)
 
+    @property
+    def by_ticket(self) -> bool:
+        """Whether people log in by Kerberos."""
+        wanted = self.options["WebAuthType"] or ("gssapi" if self.options["WebPrincipal"] else "ssl")
+        return wanted == "gssapi"
+
+    def who(self, environ: dict[str, Any]) -> str:
+        """Whom the web server has let in. Raises Refused."""
+        if self.by_ticket:
+            if not environ.get("REMOTE_USER"):
+                raise Refused("configuration error: mod_auth_gssapi should have performed authentication")
+            return str(environ["REMOTE_USER"])
+        if environ.get("SSL_CLIENT_VERIFY") != "SUCCESS":
+            raise Refused(f"could not verify client: {environ.get('SSL_CLIENT_VERIFY')}")
+        return str(environ["SSL_CLIENT_S_DN_CN"])
+
     def login(self, user: str) -> str:
-        """Log a user in at the hub as the web's own certificate may; -> the name that the hub knows. Raises Refused."""
+        """Log a user in at the hub as the web's own user may; -> the name that the hub knows. Raises Refused."""
         session = self.session()
-        ca = self.options["KojiHubCA"]
-        session.ssl_login(self.options["WebCert"], None, ca, proxyuser=user, proxyauthtype=koji.AUTHTYPES["SSL"])
+        options, kind = self.options, koji.AUTHTYPES["GSSAPI" if self.by_ticket else "SSL"]
+        if options["WebCert"]:
+            session.ssl_login(options["WebCert"], None, options["KojiHubCA"], proxyuser=user, proxyauthtype=kind)
+        else:
+            principal, keytab, ccache = (options[name] for name in ("WebPrincipal", "WebKeytab", "WebCCache"))
+            session.gssapi_login(principal, keytab, ccache, proxyuser=user, proxyauthtype=kind)
         try:
             return str(session.getLoggedInUser()["name"])
         finally:
@@ -206,9 +226,7 @@ class Application:
             case "search":
                 return "200 OK", [], pages.frame(pages.search(environ))
             case "login":
-                if environ.get("SSL_CLIENT_VERIFY") != "SUCCESS":
-                    raise Refused(f"could not verify client: {environ.get('SSL_CLIENT_VERIFY')}")
-                user = pages.login(environ["SSL_CLIENT_S_DN_CN"])
+                user = pages.login(pages.who(environ))
                 cookie = pages.cookies.make(user, str(PurePosixPath(base).parent))
                 return self._redirect(f"{self._origin(environ)}{base}/index", ("Set-Cookie", cookie))
             case "logout":

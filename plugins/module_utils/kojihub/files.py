@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils import httpd as apache
 from ansible_collections.fedoraproject.koji.plugins.module_utils import ini
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import httpd, messaging, options, proxies
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import (
+    httpd,
+    kerberos,
+    messaging,
+    options,
+    proxies,
+)
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import HTTP_PORT, HTTPS_PORT
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import given
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
@@ -48,6 +54,8 @@ class Sources:
     proxies: list[str] = field(default_factory=list)  # DNs of the namespace's KojiWebs
     web_url: str = ""  # of the first of them that has a host
     kojira: Mapping[str, str] = field(default_factory=dict)  # options that the namespace's Kojira asks for
+    kerberos: Mapping[str, str] | None = None  # options for principals, where there is Kerberos
+    principals: list[str] = field(default_factory=list)  # of the KojiWebs that log in by it
 
 
 @dataclass
@@ -169,9 +177,14 @@ class _Maker:
         ours = {"KojiDir": KOJI_DIR}
         if self._sources.proxies:
             ours[proxies.OPTION] = f" {proxies.SEPARATOR} ".join(ini.one_line(dn) for dn in self._sources.proxies)
+        if self._sources.principals:
+            ours[proxies.PRINCIPALS_OPTION] = f"{proxies.PRINCIPALS_SEPARATOR} ".join(
+                ini.one_line(name) for name in self._sources.principals
+            )
         if self._sources.web_url:
             ours["KojiWebURL"] = ini.one_line(self._sources.web_url)
         ours |= self._sources.kojira
+        ours |= self._sources.kerberos or {}
         ours |= given_options
         if self._broker.url:
             plugins = ours.get("Plugins", "").split()
@@ -254,6 +267,7 @@ class _Maker:
                     koji_dir=koji_dir,
                     links=links,
                     site=bool(site.strip()),
+                    keytab="" if self._sources.kerberos is None else kerberos.KEYTAB,
                 )
             )
         except apache.HttpdError as error:

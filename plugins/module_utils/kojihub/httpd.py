@@ -64,7 +64,9 @@ SetEnv koji.web.ConfigFile "/etc/koji-hub/kojiweb.conf"
 
 @dataclass
 class Httpd:
-    """What differs from hub to hub. `links` is the URL of the web pages for messages, '' without messages."""
+    """What differs from hub to hub. `links` is the URL of the web pages for messages, '' without messages; `keytab` the
+    path of the service's, '' without Kerberos.
+    """
 
     server_name: str
     https: bool = True
@@ -72,14 +74,18 @@ class Httpd:
     koji_dir: str = "/mnt/koji"
     links: str = ""
     site: bool = False
+    keytab: str = ""
 
 
 def render(hub: Httpd) -> str:
     """The text of httpd.conf. Raises HttpdError."""
     parts = [
-        httpd.begin(hub.server_name, tls=hub.https),
+        httpd.begin(hub.server_name, tls=hub.https, kerberos=bool(hub.keytab)),
         _SERVED.format(koji_dir=httpd.checked(httpd.PATH, hub.koji_dir, "folder").rstrip("/")),
-        httpd.https(HTTPS_PORT, TLS_FOLDER, LOGIN) + _LOOKED_FOR if hub.https else httpd.no_https(LOGIN),
+        httpd.https(HTTPS_PORT, TLS_FOLDER, LOGIN, tickets=httpd.Tickets(hub.keytab) if hub.keytab else None)
+        + _LOOKED_FOR
+        if hub.https
+        else httpd.no_https(LOGIN),
     ]
     if hub.http:
         parts.append(httpd.http(HTTP_PORT))

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 OPTION = "ProxyDNs"
 SEPARATOR = "|"
+# The same for those that log in by Kerberos.
+PRINCIPALS_OPTION = "ProxyPrincipals"
+PRINCIPALS_SEPARATOR = ","
 
 # OpenSSL's short names; what has none is its number.
 _SHORT = {
@@ -67,7 +70,20 @@ def _escaped(value: str | bytes) -> str:
 def of_webs(webs: Iterable[Mapping[str, Any]], reader: Reader, namespace: str) -> list[str]:
     """The subjects, each once, of the certificates of these KojiWebs: of those that are there, else as we make them."""
     secrets = Secrets(reader, namespace)
-    return list(dict.fromkeys(_of_web(web, secrets) for web in webs))
+    return list(dict.fromkeys(_of_web(web, secrets) for web in webs if not principal(web)))
+
+
+def principals_of_webs(webs: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The principals, each once, of those of these KojiWebs that log in by Kerberos."""
+    found = dict.fromkeys(principal(web) for web in webs)
+    # One with a comma in it would be two.
+    return [name for name in found if name and PRINCIPALS_SEPARATOR not in name]
+
+
+def principal(web: Mapping[str, Any]) -> str:
+    """As whom a KojiWeb logs in by Kerberos, '' for one that has a certificate."""
+    krb = ((web.get("spec") or {}).get("authentication") or {}).get("krb") or {}
+    return given(krb.get("principal")) if given(krb.get("keytab_secret")) else ""
 
 
 def _of_web(web: Mapping[str, Any], secrets: Secrets) -> str:
@@ -90,11 +106,11 @@ def client_secret(web: Mapping[str, Any]) -> str:
     return named or f"{fullname(web['metadata']['name'])}-client-cert"
 
 
-def listed(hub_conf: str) -> list[str]:
+def listed(hub_conf: str, option: str = OPTION, separator: str = SEPARATOR) -> list[str]:
     """Who is named in a hub.conf."""
     try:
         options = ini.parse(hub_conf).get("hub", {})
     except ini.IniError:
         return []
-    values = [value for name, value in options.items() if name.lower() == OPTION.lower()]
-    return [name.strip() for value in values for name in value.split(SEPARATOR)]
+    values = [value for name, value in options.items() if name.lower() == option.lower()]
+    return [name.strip() for value in values for name in value.split(separator)]

@@ -18,6 +18,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import 
     database,
     exposure,
     files,
+    kerberos,
     kojiras,
     messaging,
     owned,
@@ -68,6 +69,7 @@ class Found:
     postgres: postgres.Postgres | None = None
     files: files.FilesLook | None = None
     database: database.DatabaseLook | None = None
+    kerberos: kerberos.KerberosLook | None = None
     trusted: str = ""
     stage: stage.Stage = dataclasses.field(default_factory=stage.Stage)
 
@@ -113,6 +115,7 @@ class Survey:
             "exposure": dataclasses.asdict(found.exposure) if found.exposure else {},
             "database": dataclasses.asdict(found.database) if found.database else {},
             "files": _of_files(found.files) if found.files else {},
+            "kerberos": dataclasses.asdict(found.kerberos or kerberos.KerberosLook()),
         }
 
     def _is_new(self, found: Found) -> bool:
@@ -161,8 +164,11 @@ class Survey:
         found.exposure = self._try(lambda: exposure.look(self._resource, names, reader))
         found.postgres = there = self._try(self._read_postgres)
         found.trusted = self._try(self._read_trusted) or ""
+        hosts = list(dict.fromkeys([*names.needed_names, *names.service_names]))
+        found.kerberos = krb = self._try(lambda: kerberos.look(spec, hosts, names.namespace, reader))
+        if there is not None and krb is not None:
+            found.files = self._try(lambda: self._make_files(there, krb))
         if there is not None:
-            found.files = self._try(lambda: self._make_files(there))
             found.database = self._look_at_database(there)
         # Where somebody else has a name, what is wrong with that one's objects is no news.
         self._problems.sort(key=lambda problem: problem.reason != "NameTaken")
@@ -186,7 +192,7 @@ class Survey:
             raise Problem("InvalidConfigMap", f"{where} has no certificates as PEM in key {CA_BUNDLE}; add them")
         return text
 
-    def _make_files(self, there: postgres.Postgres) -> files.FilesLook:
+    def _make_files(self, there: postgres.Postgres, krb: kerberos.KerberosLook) -> files.FilesLook:
         spec, names = self._spec, self._names
         site: Mapping[str, str] = {}
         name = given(spec.get("configmap"))
@@ -206,8 +212,10 @@ class Survey:
             broker=broker,
             site=site,
             proxies=subjects,
+            principals=proxies.principals_of_webs(webs),
             web_url=web_url,
             kojira=kojiras.wanted(names, self._reader),
+            kerberos=krb.options if krb.on else None,
         )
         return files.look(spec, names, sources)
 
@@ -251,14 +259,8 @@ class Survey:
         found.stage.problem = Problem("Paused", why)
 
     def _warnings(self, found: Found) -> list[dict[str, str]]:
-        looks = (found.claims, found.certificates, found.cleanup, found.exposure, found.files)
-        warnings = [warning for look in looks if look is not None for warning in look.warnings]
-        if (self._spec.get("authentication") or {}).get("krb"):
-            message = (
-                "authentication.krb has no effect yet, but for admin_principal: logins are by certificates; remove it"
-            )
-            warnings.append({"reason": "KerberosIgnored", "message": message})
-        return warnings
+        looks = (found.claims, found.certificates, found.cleanup, found.exposure, found.kerberos, found.files)
+        return [warning for look in looks if look is not None for warning in look.warnings]
 
     def _remove(self, found: Found) -> list[dict[str, Any]]:
         if self._problems or self._spec.get("paused"):
@@ -273,6 +275,8 @@ class Survey:
     def _checksums(self, found: Found) -> dict[str, str]:
         """Annotations of the pods: another value rolls them."""
         config = [found.files.checksum if found.files else "", found.trusted]
+        if found.kerberos and found.kerberos.on:
+            config.append(found.kerberos.checksum)
         if self._spec.get("sidecar"):
             config.append(found.certificates.admin_pem)
         digest = hashlib.sha256(json.dumps(config).encode()).hexdigest()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils import ini
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import kerberos
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojira import options
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import given
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
@@ -21,6 +22,7 @@ FILE = "kojira.conf"
 TOPDIR = "/mnt/koji"
 CLIENT_PEM = "/run/kojira/client.pem"
 HUB_CA = "/etc/kojira-ca/ca.crt"
+CCACHE = "/tmp/kojira.ccache"  # noqa: S108  (a volume of the pod)
 # It would be opened for writing; what kojira says goes to the pod's log.
 NO_LOGFILE = "/dev/null"
 # kojira's own 60 and 120 s are for a machine that runs for months: a pod would sleep through a hub's restart. Together
@@ -66,7 +68,7 @@ class _Maker:
             "server": self._references["hub_url"],
             "topdir": TOPDIR,
             "logfile": NO_LOGFILE,
-            "cert": CLIENT_PEM,
+            **self._login(),
             "serverca": HUB_CA,
             **RETRIES,
             **self._given(),
@@ -76,6 +78,13 @@ class _Maker:
             ours |= {"max_repo_tasks": str(most), "repo_tasks_limit": str(limit), **options.tags(self._spec)}
         # kojira reads '%' as the beginning of another option's name.
         return {name: ini.one_line(value).replace("%", "%%") for name, value in ours.items()}
+
+    def _login(self) -> dict[str, str]:
+        """By a keytab, where there is one."""
+        if not self._references.get("keytab_secret"):
+            return {"cert": CLIENT_PEM}
+        ccache = {"ccache": CCACHE} if self._new else {}
+        return {"principal": self._references["principal"], "keytab": kerberos.KEYTAB, **ccache}
 
     def _given(self) -> dict[str, str]:
         """kojira_options, as this version has them."""

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import datetime
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils import ini
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import kerberos, version
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import names as kojihub
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import version
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.survey import OPENSHIFT
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojira import (
     active,
@@ -73,6 +74,7 @@ class Survey:
             "worked": self._worked(),
             "any_user": not self._reader.serves(OPENSHIFT),
             "files": dataclasses.asdict(self._files),
+            "kerberos": dataclasses.asdict(self._kerberos()),
             "claim": self._volume.claim,
             "affinity": volume.affinity(self._spec, self._volume),
             "status": self._status(),
@@ -124,6 +126,13 @@ class Survey:
         self._files = files.look(self._spec, references, namespace, self._version)
         if options.hub_has_the_queue(self._version):
             self._compare_with_hub(hub)
+
+    def _kerberos(self) -> kerberos.KerberosLook:
+        found = self._resolver.found
+        if not found.keytab_secret:
+            return kerberos.KerberosLook()
+        content = base64.b64decode(found.keytab)
+        return kerberos.in_pod(found.keytab_secret, found.krb5_configmap, content, found.krb5_conf)
 
     def _compare_with_hub(self, hub: Mapping[str, Any] | None) -> None:
         """Say where the hub's settings aren't as this Kojira asks for."""

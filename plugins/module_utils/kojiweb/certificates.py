@@ -89,6 +89,8 @@ class Certificates:
 
     def _look_at_client(self, secrets: Secrets) -> None:
         found = self._references
+        if not found.client_secret:  # it logs in by Kerberos
+            return
         secret, bundle = secrets.get(found.client_secret), found.ca.strip() + "\n"
         if found.client_request:
             self.found.requests.append(found.client_request)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.fedoraproject.koji.plugins.module_utils import httpd as apache
 from ansible_collections.fedoraproject.koji.plugins.module_utils import ini
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import kerberos
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.options import OptionError, is_true
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojiweb import httpd, options
 from ansible_collections.fedoraproject.koji.plugins.module_utils.names import given
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 FOLDER = "/etc/kojiweb"
 WEB_CERT = f"{FOLDER}/client.pem"
+CCACHE = "/tmp/koji-web.ccache"  # noqa: S108  (a volume of the pod)
 HUB_CA_FOLDER = "/etc/koji-web-hub"
 HUB_CA = f"{HUB_CA_FOLDER}/ca.crt"
 CONFIG_VOLUME, SECRET_VOLUME = "config", "secrets"
@@ -44,6 +46,7 @@ class Sources:
     client_pem: str = field(default="", repr=False)
     session: str = field(default="", repr=False)
     theme: str = ""
+    principal: str = ""  # as whom it logs in at the hub where that is by Kerberos, and people's logins are so too
 
 
 @dataclass
@@ -81,7 +84,7 @@ class _Maker:
         found.config["web.conf"] = ini.rendered(self._web_conf())
         found.config["httpd.conf"] = self._httpd_conf()
         found.secret = {
-            "client.pem": sources.client_pem,
+            **({} if sources.principal else {"client.pem": sources.client_pem}),
             SECRET_CONF: ini.rendered({options.SECTION: {"Secret": options.escaped(sources.session)}}),
         }
         scheme, port = ("https", HTTPS_PORT) if self._https else ("http", HTTP_PORT)
@@ -90,7 +93,7 @@ class _Maker:
             {"name": CONFIG_VOLUME, "mountPath": httpd.CONF, "readOnly": True},
             _mount(CONFIG_VOLUME, "web.conf", f"{FOLDER}/web.conf"),
             _mount(SECRET_VOLUME, SECRET_CONF, f"{FOLDER}/web.conf.d/{SECRET_CONF}"),
-            _mount(SECRET_VOLUME, "client.pem", WEB_CERT),
+            *([] if sources.principal else [_mount(SECRET_VOLUME, "client.pem", WEB_CERT)]),
         ]
         unused = sorted(key for key in self._site if key not in _OURS)
         if unused:
@@ -123,7 +126,7 @@ class _Maker:
         ours = {
             "KojiHubURL": options.escaped(sources.hub_url),
             "KojiFilesURL": options.escaped(sources.files_url),
-            "WebCert": WEB_CERT,
+            **self._login(),
             "KojiHubCA": HUB_CA,
             **({"KojiTheme": options.escaped(sources.theme)} if sources.theme else {}),
             # Logins are by certificate, which only TLS can ask for.
@@ -138,6 +141,12 @@ class _Maker:
             raise self._wrong("web.conf", f"[web] {error}") from error
         self._warn_of_login(merged)
         return merged
+
+    def _login(self) -> dict[str, str]:
+        if not self._sources.principal:
+            return {"WebCert": WEB_CERT}
+        principal = options.escaped(self._sources.principal)
+        return {"WebPrincipal": principal, "WebKeytab": kerberos.KEYTAB, "WebCCache": CCACHE}
 
     def _warn_of_login(self, merged: ini.Sections) -> None:
         asked = {name.lower(): value for name, value in merged[options.SECTION].items()}
@@ -184,6 +193,7 @@ class _Maker:
                     https=self._https,
                     http=bool(self._spec.get("http_enabled", False)),
                     site=bool(site.strip()),
+                    keytab=kerberos.KEYTAB if self._sources.principal else "",
                 )
             )
         except apache.HttpdError as error:

@@ -62,21 +62,26 @@ _LOGIN_BY_HTTPS = """    <Location {login}>
 
 @dataclass
 class Httpd:
-    """What differs from one to another. `public`: people come by an Ingress or Route, at the usual ports."""
+    """What differs from one to another. `public`: people come by an Ingress or Route, at the usual ports; `keytab`: the
+    path of the service's where people log in by Kerberos, '' where by certificate.
+    """
 
     server_name: str
     public: bool = False
     https: bool = True
     http: bool = False
     site: bool = False
+    keytab: str = ""
 
 
 def render(web: Httpd) -> str:
     """The text of httpd.conf. Raises HttpdError."""
-    parts = [httpd.begin(web.server_name, tls=web.https), _SERVED]
+    parts = [httpd.begin(web.server_name, tls=web.https, kerberos=bool(web.keytab)), _SERVED]
     if web.https:
         name = _NAME.format(name=web.server_name, port=443 if web.public else HTTPS_PORT)
-        parts.append(httpd.https(HTTPS_PORT, TLS_FOLDER, LOGIN, protocols=PROTOCOLS, more=name + _STAY))
+        tickets = httpd.Tickets(web.keytab, or_certificate=False) if web.keytab else None
+        more = name + _STAY
+        parts.append(httpd.https(HTTPS_PORT, TLS_FOLDER, LOGIN, protocols=PROTOCOLS, more=more, tickets=tickets))
     else:
         parts.append(httpd.no_https(LOGIN))
     if web.http:

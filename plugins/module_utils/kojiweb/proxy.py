@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the Koji operator
-"""Whether the hub lets the web pages log in others: option ProxyDNs of a KojiHub beside them, which its role writes."""
+"""Whether the hub lets the web pages log in others: option ProxyDNs of a KojiHub beside them, or ProxyPrincipals, which
+its role writes."""
 
 from __future__ import annotations
 
@@ -24,11 +25,14 @@ def look(
 ) -> tuple[Problem | None, list[dict[str, Any]]]:
     """-> (why nobody can log in yet, the manifest that has the hub looked at)"""
     names = kojihub.Names(hub)
-    subject = proxies.of_webs([web], reader, names.namespace)[0]
+    option, separator, subject = proxies.PRINCIPALS_OPTION, proxies.PRINCIPALS_SEPARATOR, proxies.principal(web)
+    if not subject:
+        option, separator = proxies.OPTION, proxies.SEPARATOR
+        subject = proxies.of_webs([web], reader, names.namespace)[0]
     config = (reader.get("ConfigMap", names.namespace, names.config) or {}).get("data") or {}
-    if subject not in proxies.listed(config.get("hub.conf", "")):
+    if subject not in proxies.listed(config.get("hub.conf", ""), option, separator):
         why = (
-            f"option {proxies.OPTION} of KojiHub '{names.name}' lacks '{subject}' yet, so nobody can log in; the hub "
+            f"option {option} of KojiHub '{names.name}' lacks '{subject}' yet, so nobody can log in; the hub "
             "gets it by itself, unless its own configmap sets that option: then add it there"
         )
         return Problem("WaitingForHub", why, progressing=True), _ask(web, hub, subject)

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import datetime
 import hashlib
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import exposure, owned, rollout
+from ansible_collections.fedoraproject.koji.plugins.module_utils.keytab import Keytab
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub import exposure, kerberos, owned, rollout
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.names import Names as HubNames
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.secret import Secrets
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.survey import CONFIG_CHECKSUM, OPENSHIFT
@@ -46,6 +48,7 @@ class Found:
     theme: theme.ThemeLook | None = None
     certificates: CertificatesLook = dataclasses.field(default_factory=CertificatesLook)
     files: files.FilesLook | None = None
+    kerberos: kerberos.KerberosLook = dataclasses.field(default_factory=kerberos.KerberosLook)
     ask_hub: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     corrections: list[str] = dataclasses.field(default_factory=list)  # templates of what is put right, not changed
 
@@ -99,6 +102,7 @@ class Survey:
             looking = Certificates(spec, names, self._resolver, reader, now)
             found.certificates = self._try(lambda: looking.look(secrets)) or found.certificates
             self._problems += filter(None, (found.certificates.problem,))
+            found.kerberos = self._try(self._look_at_keytab) or found.kerberos
             found.files = self._try(lambda: self._make_files(found))
         # Where somebody else has a name, what is wrong with that one's objects is no news.
         self._problems.sort(key=lambda problem: problem.reason != "NameTaken")
@@ -115,6 +119,18 @@ class Survey:
                 "true, or give the web pages another user with client_username",
             )
 
+    def _look_at_keytab(self) -> kerberos.KerberosLook:
+        """It is of two: of the principal that logs in at the hub, and of the service that people have tickets for."""
+        found = self._resolver.found
+        if not found.keytab_secret:
+            return kerberos.KerberosLook()
+        content = base64.b64decode(found.keytab)
+        service = Keytab.parse(content, f"the keytab of Secret '{found.keytab_secret}'")
+        hosts = list(dict.fromkeys([*self._names.needed_names, *self._names.service_names]))
+        look = kerberos.in_pod(found.keytab_secret, found.krb5_configmap, content, found.krb5_conf)
+        look.warnings = kerberos.check_hosts(service, hosts)
+        return look
+
     def _make_files(self, found: Found) -> files.FilesLook:
         references = self._resolver.found
         sources = files.Sources(
@@ -124,6 +140,7 @@ class Survey:
             client_pem=found.certificates.client_pem,
             session=found.session.text if found.session else "",
             theme=found.theme.name if found.theme else "",
+            principal=references.principal if references.keytab_secret else "",
         )
         return files.look(self._spec, self._names, sources)
 
@@ -165,11 +182,8 @@ class Survey:
 
     def _result(self, found: Found, templates: list[str]) -> dict[str, Any]:
         references = self._resolver.found
-        looks = (found.certificates, found.exposure, found.files)
+        looks = (found.certificates, found.exposure, found.kerberos, found.files)
         warnings = [warning for look in looks if look is not None for warning in look.warnings]
-        if ((self._spec.get("authentication") or {}).get("krb") or {}).get("keytab_secret"):
-            message = "authentication.krb has no effect yet: logins are by certificates; remove it"
-            warnings.append({"reason": "KerberosIgnored", "message": message})
         removed = (
             []
             if self._problems and not templates
@@ -190,6 +204,7 @@ class Survey:
             "certificates": {"requests": found.certificates.requests},
             "exposure": dataclasses.asdict(found.exposure) if found.exposure else {},
             "files": dataclasses.asdict(found.files) if found.files else {},
+            "kerberos": dataclasses.asdict(found.kerberos),
             "theme": dataclasses.asdict(found.theme or theme.ThemeLook()),
             "status": {
                 "url": self._names.url,
@@ -208,5 +223,6 @@ class Survey:
     def _checksums(self, found: Found) -> dict[str, str]:
         """Annotations of the pods: another value rolls them."""
         parts = [found.files.checksum if found.files else "", found.theme.checksum if found.theme else ""]
+        parts += [found.kerberos.checksum] if found.kerberos.on else []
         config = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
         return {CONFIG_CHECKSUM: config, CERTIFICATES_CHECKSUM: found.certificates.checksum}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import koji
-from ansible_collections.fedoraproject.koji.plugins.module_utils import sessions
+from ansible_collections.fedoraproject.koji.plugins.module_utils import kerberos, keytab, sessions
 from ansible_collections.fedoraproject.koji.plugins.module_utils.builders import BUILDER_LABEL, KIND, Settings
 from ansible_collections.fedoraproject.koji.plugins.module_utils.hub import HubAddress, HubError, explain
 from ansible_collections.fedoraproject.koji.plugins.module_utils.metrics.calls import TimedAccess
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from concurrent.futures import Executor as Pool
 
+
+# The next tick is the better retry: it knows what has happened meanwhile.
+OPTIONS: dict[str, Any] = {"timeout": (5, 20), "max_retries": 0}
 
 MakeAccess = Callable[[Settings, Cluster], sessions.HubAccess]
 
@@ -45,20 +48,32 @@ class Surroundings:
     board: Board = field(default_factory=Board)
 
 
-def certificate_access(settings: Settings, cluster: Cluster) -> sessions.HubAccess:
-    """Access by the Secrets that the ConfigMap names: ca.crt, and client.pem or tls.crt with tls.key."""
+def hub_access(settings: Settings, cluster: Cluster) -> sessions.HubAccess:
+    """Access by the Secrets that the ConfigMap names: ca.crt, and krb5.keytab, client.pem or tls.crt with tls.key."""
     ca = _secret_texts(cluster, settings.ca_secret)
-    client = _secret_texts(cluster, settings.client_secret)
     if "ca.crt" not in ca:
         raise HubError("SecretIncomplete", f"Secret {settings.ca_secret} has no key ca.crt: it must hold the hub's CA")
+    if settings.keytab_secret:
+        return _keytab_access(settings, cluster, ca["ca.crt"])
+    client = _secret_texts(cluster, settings.client_secret)
     pem = client.get("client.pem") or "\n".join(client.get(key, "") for key in ("tls.crt", "tls.key")).strip()
     if not pem:
         raise HubError(
             "SecretIncomplete", f"Secret {settings.client_secret} has no key client.pem, nor tls.crt and tls.key"
         )
-    # The next tick is the better retry: it knows what has happened meanwhile.
     names = (f"Secret '{settings.ca_secret}'", f"Secret '{settings.client_secret}'")
-    return sessions.CertificateAccess(settings.hub_url, ca["ca.crt"], pem, names, timeout=(5, 20), max_retries=0)
+    return sessions.CertificateAccess(settings.hub_url, ca["ca.crt"], pem, names, **OPTIONS)
+
+
+def _keytab_access(settings: Settings, cluster: Cluster, ca: str) -> sessions.HubAccess:
+    name = settings.keytab_secret
+    try:
+        read = keytab.read(cluster.get_secret(name), name, settings.namespace, "authentication.krb.keytab_secret")
+        read.require(settings.principal)
+    except keytab.KeytabError as error:
+        raise HubError(error.reason, error.message) from error
+    who = kerberos.Principal.of(settings.principal, read, settings.krb5_conf)
+    return sessions.KeytabAccess(settings.hub_url, ca, who, f"Secret '{settings.ca_secret}'", **OPTIONS)
 
 
 def _secret_texts(cluster: Cluster, name: str) -> dict[str, str]:
@@ -67,6 +82,19 @@ def _secret_texts(cluster: Cluster, name: str) -> dict[str, str]:
         raise HubError("SecretMissing", f"Secret {name} does not exist")
     # What isn't text is no PEM either; where it is, the hub's client says so.
     return {key: base64.b64decode(value).decode(errors="replace") for key, value in (secret.get("data") or {}).items()}
+
+
+def _login(settings: Settings) -> tuple[str, ...]:
+    """All that another session is needed for when it changes."""
+    return (
+        settings.hub_url,
+        settings.user,
+        settings.ca_secret,
+        settings.client_secret,
+        settings.principal,
+        settings.keytab_secret,
+        settings.krb5_conf,
+    )
 
 
 class Connection:
@@ -89,12 +117,7 @@ class Connection:
     def configure(self, settings: Settings) -> None:
         """Go on with new settings; another hub, user or Secret needs another session."""
         old, self.settings = self.settings, settings
-        if (old.hub_url, old.user, old.ca_secret, old.client_secret) != (
-            settings.hub_url,
-            settings.user,
-            settings.ca_secret,
-            settings.client_secret,
-        ):
+        if _login(old) != _login(settings):
             self.disconnect()
             self._master = self._new_master()
 

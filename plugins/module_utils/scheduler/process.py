@@ -24,7 +24,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.clust
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.connection import (
     MakeAccess,
     Surroundings,
-    certificate_access,
+    hub_access,
 )
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.hub import Stop
 from ansible_collections.fedoraproject.koji.plugins.module_utils.scheduler.report import Reporter
@@ -136,7 +136,7 @@ class Process:
         cluster: Cluster,
         namespace: str,
         holder: str,
-        make_access: MakeAccess = certificate_access,
+        make_access: MakeAccess = hub_access,
         metrics: Path | None = None,
     ) -> None:
         self.cluster = cluster

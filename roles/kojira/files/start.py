@@ -70,8 +70,9 @@ def main() -> None:
     if program is None:
         sys.exit(f"the image has no program kojira in {PLACES}; check image")
     CONTACT.unlink(missing_ok=True)
-    CLIENT_PEM.touch(mode=0o600)
-    CLIENT_PEM.write_text(client_pem(CLIENT), encoding="utf-8")
+    if CLIENT.exists():  # it may log in by Kerberos instead
+        CLIENT_PEM.touch(mode=0o600)
+        CLIENT_PEM.write_text(client_pem(CLIENT), encoding="utf-8")
     koji.ClientSession = NotedSession
     sys.argv[0] = program
     try:

@@ -19,7 +19,8 @@ from tools.generated import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGES = {page: (ROOT / "docs" / page).read_text("utf-8") for page in ("kojihub.md", "database.md", "upgrade.md")}
+PAGE_NAMES = ("kojihub.md", "database.md", "upgrade.md", "kerberos.md")
+PAGES = {page: (ROOT / "docs" / page).read_text("utf-8") for page in PAGE_NAMES}
 CODE = (
     *(file for file in (ROOT / "plugins/module_utils/kojihub").glob("*.py") if file.name != "options.py"),
     *(ROOT / "roles/koji_hub/files/database").glob("*.py"),
@@ -39,7 +40,16 @@ NO_REASONS = {
         "ReadWriteOnce",
         "ReplicaFailure",
     ),
-    *("KojiDir", "KojiFilesURL", "KojiWebURL", "LockOut", "ProxyDNs", "ServerOffline"),
+    *(
+        "AllowedKrbRealms",
+        "HostPrincipalFormat",
+        "KojiDir",
+        "KojiFilesURL",
+        "KojiWebURL",
+        "LockOut",
+        "ProxyDNs",
+        "ServerOffline",
+    ),
 }
 EXAMPLE = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # One line says of all of them what they are.

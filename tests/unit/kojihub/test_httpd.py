@@ -27,6 +27,16 @@ def test_tls_alone_is_served_by_default() -> None:
     assert "SSLVerifyClient require" in text
 
 
+def test_with_a_keytab_a_ticket_logs_in_beside_a_certificate() -> None:
+    text = render(Httpd("hub", keytab="/etc/koji-krb5/krb5.keytab"))
+    assert 'LoadModule auth_gssapi_module "modules/mod_auth_gssapi.so"' in text
+    login = text[text.index("<Location /kojihub/ssllogin>") :].partition("</Location>")[0]
+    assert "SSLVerifyClient optional" in login
+    assert 'GssapiCredStore "keytab:/etc/koji-krb5/krb5.keytab"' in login
+    assert "gssapi" not in render(Httpd("hub")).lower()
+    assert "gssapi" not in render(Httpd("hub", https=False, keytab="/k")).lower()
+
+
 def test_plain_http_is_served_when_it_is_asked_for() -> None:
     assert re.findall("(?m)^Listen .*", render(Httpd("hub", http=True))) == ["Listen 8443", "Listen 8080"]
 

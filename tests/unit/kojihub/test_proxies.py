@@ -67,6 +67,20 @@ def test_a_subject_is_as_openssl_prints_it(
     assert said == f"subject={proxies.subject(one)}\n"
 
 
+def test_a_web_with_a_keytab_is_listed_by_its_principal() -> None:
+    def web(name: str, **krb: str) -> dict[str, object]:
+        return resource("KojiWeb", name, client_username=name, authentication={"krb": krb})
+
+    webs = [
+        web("a", principal="a@X", keytab_secret="k"),
+        web("b", principal="b@X"),
+        web("c", principal="c,d@X", keytab_secret="k"),
+    ]
+    assert proxies.principals_of_webs(webs) == ["a@X"], "a comma would make two of one"
+    assert proxies.of_webs(webs, Objects(), NAMESPACE) == ["CN=b"]
+    assert proxies.listed("[hub]\nProxyPrincipals = a@X, b@X\n", "ProxyPrincipals", ",") == ["a@X", "b@X"]
+
+
 def test_a_certificate_of_ours_has_the_subject_that_was_expected() -> None:
     assert proxies.subject(certificate([(NameOID.COMMON_NAME, "koji-web_1@x")])) == proxies.proxy_dn("koji-web_1@x")
 

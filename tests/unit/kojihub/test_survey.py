@@ -16,6 +16,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.survey 
     Survey,
 )
 
+from tests.unit import keytabs
 from tests.unit.resources.cluster import NAMESPACE, Authority, resource
 
 from .namespace import HubRole, Namespace
@@ -196,9 +197,23 @@ def test_openshift_says_itself_as_whom_pods_run(cluster: Cluster) -> None:
     assert not surveyed(cluster, ingress_backend="none")["any_user"]
 
 
-def test_kerberos_is_warned_of(cluster: Cluster) -> None:
-    warned = surveyed(cluster, authentication={"krb": {"keytab_secret": "k"}})["warnings"]
-    assert "KerberosIgnored" in [warning["reason"] for warning in warned]
+def test_with_kerberos_httpd_asks_for_tickets_and_its_web_pages_may_log_in_others(cluster: Cluster) -> None:
+    asked = {"krb": {"keytab_secret": "hub-keytab", "allowed_realms": ["X.COM"]}}
+    assert reason(cluster, authentication=asked) == "MissingSecret"
+    cluster.add("Secret", "hub-keytab", keytabs.secret(keytabs.keytab("HTTP/koji-hub.koji.svc@X.COM")))
+    krb = {"principal": "kojiweb@X.COM", "keytab_secret": "web"}
+    cluster.add("KojiWeb", "web", spec={"authentication": {"krb": krb}})
+    cluster.add("KojiWeb", "other", spec={"client_username": "other", "authentication": {"krb": {"principal": "o@X"}}})
+    found = surveyed(cluster, authentication=asked)
+    assert not found["warnings"]
+    conf = found["files"]["config"]["hub.conf"]
+    assert "ProxyPrincipals = kojiweb@X.COM\n" in conf
+    assert "ProxyDNs = CN=other\n" in conf
+    assert "AllowedKrbRealms = X.COM" in conf
+    assert "GssapiCredStore" in found["files"]["config"]["httpd.conf"]
+    assert found["kerberos"]["mounts"]
+    assert found["checksums"] != surveyed(cluster)["checksums"]
+    assert surveyed(cluster)["kerberos"]["volumes"] == []
 
 
 def test_other_settings_and_other_cas_roll_the_pods(cluster: Cluster) -> None:

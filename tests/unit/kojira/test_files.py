@@ -76,6 +76,14 @@ def test_by_default_it_names_the_hub_and_retries_soon(tmp_path: Path) -> None:
     assert (found["retry_interval"], found["max_retries"], found["sleeptime"]) == (10, 720, 15)
 
 
+def test_with_a_keytab_it_logs_in_by_kerberos(tmp_path: Path) -> None:
+    references = {"hub_url": URL, "settings": {}, "principal": "kojira@X", "keytab_secret": "keys"}
+    found = read(files.look({}, references, "koji", NEW), tmp_path)
+    assert (found["principal"], found["keytab"], found["cert"]) == ("kojira@X", "/etc/koji-krb5/krb5.keytab", None)
+    assert found["ccache"] == files.CCACHE
+    assert "ccache" not in files.look({}, references, "koji", OLD).kojira_conf
+
+
 def test_every_option_of_the_resource_reaches_it(tmp_path: Path) -> None:
     found = read(made({"kojira_options": EVERY_OPTION}), tmp_path)
     for name, value in EVERY_OPTION.items():

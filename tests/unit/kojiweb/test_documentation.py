@@ -18,9 +18,12 @@ from tools.generated import ROOT
 PAGE = (ROOT / "docs/kojiweb.md").read_text("utf-8")
 HUB_PAGE = (ROOT / "docs/kojihub.md").read_text("utf-8")
 CODE = [file for file in (ROOT / "plugins/module_utils/kojiweb").glob("*.py") if file.name != "options.py"]
-OPTIONS = {"SiteName", "KojiHubURL", "KojiHubCA", "KojiTheme", "LoginDisabled", "WebCert"}
+OPTIONS = {
+    *("SiteName", "KojiHubURL", "KojiHubCA", "KojiTheme", "LoginDisabled"),
+    *("WebCert", "WebCCache", "WebKeytab", "WebPrincipal"),
+}
 # Warnings say what to do themselves.
-WARNINGS = {"UnusedSettings", "UnknownWebOption", "SecretInConfigMap", "LoginsImpossible", "KerberosIgnored"}
+WARNINGS = {"UnusedSettings", "UnknownWebOption", "SecretInConfigMap", "LoginsImpossible"}
 # What a KojiWeb has as a KojiHub has it, or one line is about all of them.
 ELSEWHERE = ("authentication.krb.", "web_options.", "koji_hub_url", "host_name", "finalize_timeout")
 

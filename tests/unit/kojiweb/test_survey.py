@@ -10,8 +10,9 @@ import pytest
 from ansible_collections.fedoraproject.koji.plugins.module_utils import certificates
 from ansible_collections.fedoraproject.koji.plugins.module_utils.kojiweb.survey import OBJECTS, REQUESTS
 
+from tests.unit import keytabs
 from tests.unit.kojihub.namespace import accepts, coded
-from tests.unit.resources.cluster import Authority
+from tests.unit.resources.cluster import NAMESPACE, Authority
 
 from .webs import HUB_URL, Cluster, WebRole, reasons
 
@@ -181,9 +182,24 @@ def test_a_kojiuser_that_disables_its_user_is_named(cluster: Cluster) -> None:
     assert served(cluster).look()["problem"]["reason"] == "UserDisabled"
 
 
-def test_kerberos_is_not_there_yet_and_that_is_said(cluster: Cluster) -> None:
-    krb = {"principal": "HTTP/web@EXAMPLE.COM", "keytab_secret": "keytab"}
-    assert reasons(served(cluster, authentication={"krb": krb}).look()) == ["KerberosIgnored"]
+def test_with_a_keytab_it_logs_in_by_kerberos_and_people_do(cluster: Cluster) -> None:
+    krb = {"principal": "kojiweb@X.COM", "keytab_secret": "keytab"}
+    assert served(cluster, authentication={"krb": krb}).look()["problem"]["reason"] == "MissingSecret"
+    cluster.add("Secret", "keytab")
+    secret = cluster.there["Secret", "keytab"]
+    secret["data"] = keytabs.secret(keytabs.keytab("kojiweb@X.COM"))
+    assert served(cluster, authentication={"krb": krb}).look()["problem"]["reason"] == "PrincipalNotInKeytab"
+    secret["data"] = keytabs.secret(keytabs.keytab("kojiweb@X.COM", "HTTP/elsewhere@X.COM"))
+    assert reasons(served(cluster, authentication={"krb": krb}).look()) == ["KeytabForOtherHost"]
+    secret["data"] = keytabs.secret(keytabs.keytab("kojiweb@X.COM", f"HTTP/koji-web.{NAMESPACE}.svc@X.COM"))
+    found = served(cluster, authentication={"krb": krb}).look()
+    assert reasons(found) == []
+    assert "WebPrincipal = kojiweb@X.COM" in found["files"]["config"]["web.conf"]
+    assert "WebCert" not in found["files"]["config"]["web.conf"]
+    assert "GssapiCredStore" in found["files"]["config"]["httpd.conf"]
+    assert "SSLVerifyClient none" in found["files"]["config"]["httpd.conf"]
+    assert "client.pem" not in found["files"]["secret"]
+    assert found["kerberos"]["on"]
 
 
 def test_open_shift_gives_user_ids_of_its_own(cluster: Cluster) -> None:

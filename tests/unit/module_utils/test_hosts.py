@@ -49,10 +49,22 @@ def test_a_host_is_added_as_wanted(hub: LocalHub, pair: LocalPair) -> None:
         "comment": "new",
         "user_type": "host",
         "user_enabled": True,
+        "krb_principals": [],
     }
     assert hub.anonymous().getHost("builder")["arches"] == "x86_64 i686"
     assert find_host(LocalPair(hub), "builder") == result.item
     assert not ensure_host(LocalPair(hub), wish).changed
+
+
+def test_a_host_s_user_has_its_principals_beside_what_the_hub_gives_it() -> None:
+    hub = LocalHub({"HostPrincipalFormat": "compile/%s@X.ORG"})
+    pair = LocalPair(hub)
+    wish = wanted(principals=frozenset({"pods@X.ORG"}))
+    assert ensure_host(pair, wish).after["krb_principals"] == ["compile/builder@X.ORG", "pods@X.ORG"]
+    assert not ensure_host(pair, wish).changed
+    later = ensure_host(pair, wanted(principals=frozenset({"more@X.ORG", "\n"})))
+    assert later.after["krb_principals"] == ["compile/builder@X.ORG", "more@X.ORG", "pods@X.ORG"]
+    assert later.names_of("InvalidPrincipal")
 
 
 def test_koji_s_own_defaults_are_foretold(hub: LocalHub, pair: LocalPair) -> None:

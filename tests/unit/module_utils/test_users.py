@@ -139,6 +139,16 @@ def test_a_name_that_is_someone_elses_principal_is_not_that_user(hub: LocalHub, 
     assert hub.anonymous().getUserPerms(hub.anonymous().getUser({"name": "someone"})["id"]) == []
 
 
+def test_a_principal_more_is_had_beside_those_that_are_there_or_that_are_named(hub: LocalHub, pair: LocalPair) -> None:
+    pair.writer().createUser("kojira", krb_principal="a@X.ORG")
+    more = frozenset({"b@X.ORG"})
+    result = ensure_user(pair, wanted("kojira", more_principals=more))
+    assert result.after["krb_principals"] == ["a@X.ORG", "b@X.ORG"]
+    result = ensure_user(pair, wanted("kojira", more_principals=more, krb_principals=frozenset({"c@X.ORG"})))
+    assert result.after["krb_principals"] == ["b@X.ORG", "c@X.ORG"]
+    assert ensure_user(pair, wanted("kojira", more_principals=frozenset({"\n"}))).names_of("InvalidPrincipal")
+
+
 def test_a_principal_that_another_has_is_a_problem_and_the_rest_is_done(hub: LocalHub, pair: LocalPair) -> None:
     pair.writer().createUser("someone", krb_principal="taken@X.ORG")
     wish = wanted("kojira", "repo", krb_principals=frozenset({"taken@X.ORG", "free@X.ORG"}))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -14,12 +15,14 @@ import yaml
 from ansible_collections.fedoraproject.koji.plugins.modules import koji_host, koji_host_info, koji_user, koji_user_info
 
 from tests.devhub.local import ADMIN, LocalHub, intercept
+from tests.unit import keytabs
 from tests.unit.module_utils.pair import picture, storage
 from tests.unit.module_utils.tls import Authority
 from tests.unit.modules.run import run_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from types import ModuleType
 
 
@@ -138,6 +141,26 @@ def test_the_certificate_is_nowhere_in_the_answer(writing: dict[str, Any], admin
     result = json.dumps(run_module(koji_user, {**writing, "name": "kojira", "permissions": ["nosuch"]}))
     assert "PRIVATE KEY" not in result
     assert admin_pem.splitlines()[1] not in result
+
+
+@pytest.mark.parametrize("module", [koji_user, koji_host])
+def test_a_keytab_logs_in_instead_and_what_is_wrong_with_it_is_told(
+    reading: dict[str, Any], module: ModuleType, tmp_path: Path
+) -> None:
+    file = tmp_path / "admin.keytab"
+    file.write_bytes(keytabs.keytab("koji@KOJI.TEST"))
+    text = base64.b64encode(file.read_bytes()).decode()
+    conf = "[libdefaults]\n dns_lookup_kdc = false\n[realms]\nKOJI.TEST = {\nkdc = 127.0.0.1:1\n}\n"
+    args = {**reading, "name": "x", "login_principal": "koji@KOJI.TEST", "krb5_conf_content": conf}
+    if module is koji_host:
+        args["arches"] = ["x86_64"]
+    for keytab in ({"keytab_path": str(file)}, {"keytab_content": text}):
+        result = run_module(module, {**args, **keytab})
+        assert (result["failed"], result["reason"]) == (True, "KdcUnreachable")
+        assert text not in json.dumps(result)
+    assert run_module(module, {**args, "keytab_path": "/nowhere"})["reason"] == "InvalidKeytab"
+    del args["login_principal"]
+    assert "login_principal" in run_module(module, {**args, "keytab_path": str(file)})["msg"]
 
 
 @pytest.mark.parametrize("module", [koji_user, koji_host])

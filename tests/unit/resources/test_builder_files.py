@@ -115,3 +115,18 @@ def test_a_host_that_people_disabled_is_a_problem_unless_the_resource_says_so() 
     assert "koji enable-host b" in host_problem(disabled, {})["message"]
     assert host_problem(disabled, {"enabled": False}) == {}
     assert host_problem({**disabled, "enabled": True}, {}) == host_problem({}, {}) == {}
+
+
+def test_with_a_keytab_the_scheduler_logs_in_by_kerberos() -> None:
+    kerberos = {"principal": "pods@X", "keytab_secret": "keys", "krb5_conf": "[libdefaults]\n"}
+    metadata = {
+        "name": "koji-default-builder",
+        "namespace": "koji",
+        "ownerReferences": [{"kind": "KojiBuilder", "name": "default", "uid": "1"}],
+    }
+    pod = json.dumps({"spec": {"containers": [{"name": "task"}]}})
+    text = builder_files.builder_json({}, {**REFERENCES, **kerberos, "keytab": "c2VjcmV0"})
+    settings = builders.parse({"metadata": metadata, "data": {"builder.json": text, "pod.json": pod}})
+    assert (settings.principal, settings.keytab_secret, settings.krb5_conf) == ("pods@X", "keys", "[libdefaults]\n")
+    assert "c2VjcmV0" not in text
+    assert "keytab_secret" not in builder_files.builder_json({}, {**REFERENCES, "principal": "pods@X"})

@@ -11,6 +11,8 @@ import pytest
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem, References, Resolver
 from ansible_collections.fedoraproject.koji.plugins.modules.koji_references_info import gather
 
+from tests.unit import keytabs
+
 from .cluster import Authority, Objects, resource
 
 SERVES = {"hub_version": "1.35.3"}
@@ -518,3 +520,65 @@ def test_a_volume_for_one_node_is_where_the_hubs_pod_is(there: Objects) -> None:
     assert found(there, builder).shared_beside == {}
     there.add("PersistentVolumeClaim", "others", spec={"accessModes": ["ReadWriteOnce"]})
     assert found(there, resource("KojiBuilder", "x", shared_pvc="others")).shared_beside == {}
+
+
+def keytab_secret(there: Objects, name: str, *principals: str) -> None:
+    there.add("Secret", name)
+    there.there["Secret", name]["data"] = keytabs.secret(keytabs.keytab(*principals))
+
+
+def krb(principal: str, secret: str = "", **more: str) -> dict[str, Any]:
+    return {"krb": {"principal": principal, **({"keytab_secret": secret} if secret else {}), **more}}
+
+
+def test_a_builder_with_a_keytab_gets_no_certificate_unless_it_names_one(there: Objects) -> None:
+    keytab_secret(there, "keys", "pods@X")
+    there.add("ConfigMap", "krb5", {"krb5.conf": "[libdefaults]\nrdns = false\n"})
+    asked = krb("pods@X", "keys", krb5_configmap="krb5")
+    references = found(there, resource("KojiBuilder", "pods", authentication=asked))
+    assert (references.principal, references.keytab_secret) == ("pods@X", "keys")
+    assert references.krb5_conf == "[libdefaults]\nrdns = false"
+    assert not references.client_secret
+    assert not references.client_make
+    beside = found(there, resource("KojiBuilder", "pods", authentication=asked, client_cert_secret="own"))
+    assert (beside.client_secret, beside.client_make) == ("own", True)
+
+
+def test_a_builder_with_a_principal_alone_logs_in_by_certificate(there: Objects) -> None:
+    references = found(there, resource("KojiBuilder", "pods", authentication=krb("pods@X", krb5_configmap="krb5")))
+    assert (references.principal, references.keytab_secret, references.client_make) == ("pods@X", "", True)
+    assert [warning["reason"] for warning in references.warnings] == ["KerberosSettingsIgnored"]
+
+
+def test_a_user_with_a_principal_has_a_ticket_of_its_own_or_a_keytab_that_is_looked_at(there: Objects) -> None:
+    references = found(there, resource("KojiUser", "alice", authentication=krb("alice@X")))
+    assert (references.principal, references.client_secret, references.client_make) == ("alice@X", "", False)
+    assert (
+        problem(there, resource("KojiUser", "alice", authentication=krb("alice@X", "keys"))).reason == "MissingSecret"
+    )
+    keytab_secret(there, "keys", "bob@X")
+    wrong = problem(there, resource("KojiUser", "alice", authentication=krb("alice@X", "keys")))
+    assert wrong.reason == "PrincipalNotInKeytab"
+    assert found(there, resource("KojiUser", "bob", authentication=krb("bob@X", "keys"))).principal == "bob@X"
+
+
+def test_the_admin_logs_in_by_keytab_where_the_hub_says_so(there: Objects) -> None:
+    hub = resource("KojiHub", "hub", authentication={
+        "krb": {"keytab_secret": "h", "admin_principal": "koji/admin@X", "admin_keytab_secret": "admin"}
+    })  # fmt: skip
+    there.add("KojiHub", "hub", spec=hub["spec"], status=SERVES)
+    assert problem(there, resource("KojiUser", "x")).reason == "MissingSecret"
+    keytab_secret(there, "admin", "koji/admin@X")
+    references = found(there, resource("KojiUser", "x"))
+    assert (references.admin_secret, references.admin_principal, references.admin_pem) == ("admin", "koji/admin@X", "")
+    assert references.admin_keytab
+    assert references.ca
+    assert found(there, resource("KojiUser", "x", admin_secret="koji-hub-admin")).admin_pem, "named: as it is"
+
+
+def test_an_admin_secret_of_a_hub_elsewhere_may_hold_a_keytab(there: Objects) -> None:
+    keytab_secret(there, "elsewhere", "admin@X")
+    references = found(there, resource("KojiUser", "x", admin_secret="elsewhere"))
+    assert (references.admin_principal, references.admin_pem) == ("admin@X", "")
+    keytab_secret(there, "elsewhere", "admin@X", "other@X")
+    assert problem(there, resource("KojiUser", "x", admin_secret="elsewhere")).reason == "InvalidKeytab"
