@@ -139,6 +139,8 @@ def test_people_log_in_to_the_web_pages_with_a_ticket(
     assert answer.status_code == 302, answer.text
     assert answer.cookies["user"].startswith("carol")
     assert realm.logins("carol") == {BY_KERBEROS}
+    realm.kube.delete("KojiUser", "carol", realm.namespace, timeout=SOON)
+    assert realm.hub.anonymous().getUser("carol")["status"] == koji.USER_STATUS["BLOCKED"], "by keytab, too"
 
 
 def test_a_wrong_keytab_is_named_until_there_is_a_right_one(realm: Realm) -> None:
