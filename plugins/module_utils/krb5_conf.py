@@ -34,6 +34,8 @@ _LIBRARY = frozenset(
     }
 )
 _REALM = frozenset({"default_domain", "kdc", "master_kdc", "primary_kdc"})
+# Words that name modules and files to libkrb5; no host and no realm is called like one.
+_NEVER = re.compile(r"module|include|includedir|plugin_base_dir|pkinit\w*")
 _SECTION = re.compile(r"\[\s*([a-z_]+)\s*\]\*?")
 _BEGIN = re.compile(r"([^\s={}\[\]]+)\s*=\s*\{")
 _RELATION = re.compile(r"([^\s={}\[\]]+)\s*=\s*([^{}]*)")
@@ -55,7 +57,7 @@ def safe(text: str) -> str:
             depth, inside = max(depth - 1, 0), inside if depth > 1 else ""
         elif found := _BEGIN.fullmatch(line):
             depth += 1
-            if depth == 1 and section in ("realms", "capaths"):
+            if depth == 1 and section in ("realms", "capaths") and not _NEVER.fullmatch(found[1]):
                 inside = found[1]
                 kept[section].append(f"  {inside} = {{")
         elif (found := _RELATION.fullmatch(line)) and _is_taken(section, found[1], depth, inside):
@@ -66,7 +68,7 @@ def safe(text: str) -> str:
 
 
 def _is_taken(section: str, key: str, depth: int, inside: str) -> bool:
-    if depth > 1:
+    if depth > 1 or _NEVER.fullmatch(key):
         return False
     return {
         "libdefaults": not depth and key in _LIBRARY,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from ansible_collections.fedoraproject.koji.plugins.module_utils.krb5_conf import safe
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,6 +77,12 @@ def test_a_file_with_nothing_of_use_gives_nothing() -> None:
 
 def test_a_realm_that_is_not_ended_is_ended() -> None:
     assert safe("[realms]\nX = {\nkdc = a\n") == "[realms]\n  X = {\n    kdc = a\n  }\n"
+
+
+@pytest.mark.parametrize("section", ["domain_realm", "capaths", "realms"])
+@pytest.mark.parametrize("word", ["module", "include", "plugin_base_dir", "pkinit_anchors"])
+def test_a_word_that_names_a_module_or_a_file_is_no_host_and_no_realm(section: str, word: str) -> None:
+    assert not safe(f"[{section}]\n{word} = /tmp/evil.so\n{word} = {{\n{word} = a\n}}\n")
 
 
 @given(st.lists(WORDS).map("\n".join) | st.text())
