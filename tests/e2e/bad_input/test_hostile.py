@@ -52,6 +52,10 @@ BESIDE = {
     "spec.network_policy": ("NetworkPolicy", "odd-policy"),
     "spec.pod_disruption_budget": ("PodDisruptionBudget", "odd-budget"),
 }
+# With a principal a user gets no certificate, and what is made of that is looked at here.
+INSTEAD = {"KojiUser": ["spec.authentication.krb"], "KojiBuilder": []}
+TICKETS = "h-ticket-user"  # who has one
+PRINCIPAL = "{{7*6}}`id`$(id)'\"@EXAMPLE.TEST"
 IN_KOJID_CONF = ("vendor", "packager", "distribution", "allowed_scms")
 
 
@@ -62,7 +66,7 @@ def filled(kind: str, family: str) -> Filled:
         text = hostile.first_accepted(leaf, FAMILIES.get(family, FAMILIES["jinja"]), number)
         return hostile.harmless(leaf, number) if text is not None and family == HARMLESS else text
 
-    return hostile.fill(hostile.spec_schema(kind), choose, *BESIDE)
+    return hostile.fill(hostile.spec_schema(kind), choose, *BESIDE, *INSTEAD[kind])
 
 
 def name_of(kind: str, family: str) -> str:
@@ -82,6 +86,7 @@ def tried(world: World) -> Iterator[dict[tuple[str, str], Filled]]:
     for path, (_, name) in BESIDE.items():
         field = path.removeprefix("spec.")
         items.append(resource("KojiBuilder", name, world.namespace, **{field: strings.spec[field]}))
+    items.append(resource("KojiUser", TICKETS, world.namespace, authentication={"krb": {"principal": PRINCIPAL}}))
     # XML, and so the hub, can't carry it.
     items.append(resource("KojiBuilder", "h-nul", world.namespace, description="a\u0000b"))
     world.apply(items)
@@ -216,6 +221,12 @@ def test_a_harmless_principal_is_the_users(world: World, tried: dict[tuple[str, 
     world.judged("KojiUser", f"h-{HARMLESS}-user")
     account = world.hub.session().getUser(f"h-{HARMLESS}-user")
     assert account["krb_principals"] == [tried["KojiUser", HARMLESS].texts["spec.krb_principals[]"]]
+
+
+def test_a_principal_to_log_in_with_is_refused_in_its_own_words(world: World) -> None:
+    judged = world.judged("KojiUser", TICKETS)
+    assert f"{PRINCIPAL!r} was refused by the hub" in judged.message
+    assert world.hub.session().getUser(TICKETS)["krb_principals"] == []
 
 
 @pytest.mark.parametrize("family", FAMILIES)
