@@ -27,6 +27,8 @@ _NO_START = {
     "RunContainerError": "check the image",
     "CrashLoopBackOff": "look at the pod's log",
 }
+# What does not end by itself. All else may: a claim's volume is being made, a mount is tried again.
+LASTING = frozenset({*_NO_START, "PodsRefused", "ScaledToZero"})
 # Events of a pod that hasn't got so far as to have containers.
 _EVENTS = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")
 _UNHEALTHY = "Unhealthy"

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ansible_collections.fedoraproject.koji.plugins.module_utils.kojihub.rollout import LASTING
 from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Problem
 
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ def begin(database: DatabaseLook, rollout: RolloutLook, exposure: Sequence[str],
 
 
 def is_awaited(database: DatabaseLook, rollout: RolloutLook) -> bool:
-    """Whether a hub's Job or its pods are on their way, without anything that keeps them from it."""
+    """Whether a hub's Job or its pods are on their way, without anything that keeps them from it for good."""
     if database.state == "running":
-        return database.progressing
-    coming = rollout.exists and rollout.problem is not None and rollout.problem.progressing
-    return database.state == "succeeded" and coming
+        return database.reason not in LASTING
+    problem = rollout.problem if rollout.exists and database.state == "succeeded" else None
+    return problem is not None and problem.reason not in LASTING
 
 
 def decide(replicas: int, database: DatabaseLook, rollout: RolloutLook) -> Stage:

@@ -84,20 +84,23 @@ def test_a_hub_stays_down_while_its_upgrade_runs_or_has_failed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "progressing", "rollout", "awaited"),
+    ("state", "reason", "rollout", "awaited"),
     [
-        ("running", True, NONE, True),
-        ("running", False, NONE, False),
-        ("absent", True, NONE, False),
-        ("failed", False, NONE, False),
-        ("succeeded", False, NONE, False),
-        ("succeeded", False, RolloutLook(exists=True, problem=NONE.problem), True),
-        ("succeeded", False, RolloutLook(exists=True, problem=Problem("ErrImagePull", "no image")), False),
-        ("succeeded", False, SERVES, False),
+        ("running", "DatabaseJobRuns", NONE, True),
+        ("running", "FailedMount", NONE, True),
+        ("running", "ErrImagePull", NONE, False),
+        ("running", "PodsRefused", NONE, False),
+        ("absent", "DatabaseJobComes", NONE, False),
+        ("failed", "WrongDatabasePassword", NONE, False),
+        ("succeeded", "SchemaCurrent", NONE, False),
+        ("succeeded", "SchemaCurrent", RolloutLook(exists=True, problem=NONE.problem), True),
+        ("succeeded", "SchemaCurrent", RolloutLook(exists=True, problem=Problem("ClaimNotBound", "not yet")), True),
+        ("succeeded", "SchemaCurrent", RolloutLook(exists=True, problem=Problem("ErrImagePull", "none")), False),
+        ("succeeded", "SchemaCurrent", SERVES, False),
     ],
 )
-def test_what_is_on_its_way_is_awaited_unless_something_keeps_it(
-    state: str, progressing: bool, rollout: RolloutLook, awaited: bool
+def test_what_is_on_its_way_is_awaited_unless_something_keeps_it_for_good(
+    state: str, reason: str, rollout: RolloutLook, awaited: bool
 ) -> None:
-    look = DatabaseLook("abc1234", "koji-hub-db-abc1234", state=state, progressing=progressing)
+    look = DatabaseLook("abc1234", "koji-hub-db-abc1234", state=state, reason=reason)
     assert is_awaited(look, rollout) is awaited
