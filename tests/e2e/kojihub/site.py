@@ -128,10 +128,18 @@ class Site:
             return False
 
     def in_pod(self, *command: str, container: str = "hub", name: str = "hub") -> str:
-        """Run a command in a pod of the hub; what it printed."""
-        pod = next(pod for pod in self.pods(name) if not pod["metadata"].get("deletionTimestamp"))
+        """Run a command in a pod of the hub, once its container runs; what it printed."""
+        pod = self.kube.wait_for(lambda: self._running(container, name), SOON, f"{container} runs in a pod")
         words = ["exec", "-n", self.namespace, pod["metadata"]["name"], "-c", container, "--", *command]
         return self.kube.kubectl(*words)
+
+    def _running(self, container: str, name: str) -> Json | None:
+        for pod in self.pods(name):
+            there = pod["status"].get("containerStatuses") or []
+            states = {one["name"]: one.get("state") or {} for one in there}
+            if "running" in states.get(container, {}) and not pod["metadata"].get("deletionTimestamp"):
+                return pod
+        return None
 
     def told(self, check: Callable[[Json], Any], what: str, name: str = "hub", seconds: float = SOON) -> Json:
         """Wait until something of the KojiHub is so; return it."""
