@@ -137,7 +137,7 @@ def test_people_log_in_to_the_web_pages_with_a_ticket(
         url, verify=str(realm.hub.ca), timeout=60, allow_redirects=False, auth=HTTPSPNEGOAuth(target_name="HTTP")
     )
     assert answer.status_code == 302, answer.text
-    assert answer.cookies["user"].startswith("carol")
+    assert "carol" in answer.cookies["user"]  # koji-web has a checksum before the name, the stand-in after it
     assert realm.logins("carol") == {BY_KERBEROS}
     realm.kube.delete("KojiUser", "carol", realm.namespace, timeout=SOON)
     assert realm.hub.anonymous().getUser("carol")["status"] == koji.USER_STATUS["BLOCKED"], "by keytab, too"
