@@ -101,7 +101,8 @@ class Interleavings(RuleBasedStateMachine):
             life.behave()
             if self._at_rest(life):
                 break
-        for _ in range(4):
+        # A session that is too young to be closed is looked at again after 61 s: the fifth of these ticks.
+        for _ in range(5):
             life.tick(20)
             life.behave()
         self.check()
