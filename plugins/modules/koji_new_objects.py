@@ -79,8 +79,6 @@ def create(api: KubeApi, manifests: list[dict[str, Any]], *, check_mode: bool) -
 def _is_created(api: KubeApi, manifest: dict[str, Any], *, check_mode: bool) -> bool:
     kind, metadata = manifest["kind"], manifest["metadata"]
     try:
-        if api.get(kind, metadata["namespace"], metadata["name"]) is not None:
-            return False
         return api.create(kind, metadata["namespace"], annotated(manifest), dry_run=check_mode)
     except KubeError:
         # kubernetes.core.k8s tries it again, and says what is wrong with it.

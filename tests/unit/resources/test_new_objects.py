@@ -18,12 +18,11 @@ class Server:
         self.there = {name: manifest(name) for name in names}
         self.refused = refused
 
-    def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
-        return self.there.get(name)
-
     def create(self, kind: str, namespace: str, item: dict[str, Any], *, dry_run: bool) -> bool:
         if item["metadata"]["name"] == self.refused:
             raise KubeError("exceeded quota", 403)
+        if item["metadata"]["name"] in self.there:
+            return False
         if not dry_run:
             self.there[item["metadata"]["name"]] = item
         return True
