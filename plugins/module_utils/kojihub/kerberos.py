@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from ansible_collections.fedoraproject.koji.plugins.module_utils.references impo
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Reader
+    from ansible_collections.fedoraproject.koji.plugins.module_utils.references import Reader, References
 
 FOLDER = "/etc/koji-krb5"
 VOLUME = "krb5"
@@ -90,6 +91,13 @@ def in_pod(secret: str, configmap: str, content: bytes, conf: str) -> KerberosLo
         environment=environment,
         checksum=slow[:16],
     )
+
+
+def of_user(found: References) -> KerberosLook:
+    """What a user's pod logs in with, of what its resource refers to."""
+    if not found.keytab_secret:
+        return KerberosLook()
+    return in_pod(found.keytab_secret, found.krb5_configmap, base64.b64decode(found.keytab), found.krb5_conf)
 
 
 def _item(key: str) -> dict[str, str]:

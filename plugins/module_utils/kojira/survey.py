@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import datetime
 from typing import TYPE_CHECKING, Any
@@ -74,7 +73,7 @@ class Survey:
             "worked": self._worked(),
             "any_user": not self._reader.serves(OPENSHIFT),
             "files": dataclasses.asdict(self._files),
-            "kerberos": dataclasses.asdict(self._kerberos()),
+            "kerberos": dataclasses.asdict(kerberos.of_user(found)),
             "claim": self._volume.claim,
             "affinity": volume.affinity(self._spec, self._volume),
             "status": self._status(),
@@ -126,13 +125,6 @@ class Survey:
         self._files = files.look(self._spec, references, namespace, self._version)
         if options.hub_has_the_queue(self._version):
             self._compare_with_hub(hub)
-
-    def _kerberos(self) -> kerberos.KerberosLook:
-        found = self._resolver.found
-        if not found.keytab_secret:
-            return kerberos.KerberosLook()
-        content = base64.b64decode(found.keytab)
-        return kerberos.in_pod(found.keytab_secret, found.krb5_configmap, content, found.krb5_conf)
 
     def _compare_with_hub(self, hub: Mapping[str, Any] | None) -> None:
         """Say where the hub's settings aren't as this Kojira asks for."""

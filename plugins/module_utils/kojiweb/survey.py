@@ -122,13 +122,11 @@ class Survey:
     def _look_at_keytab(self) -> kerberos.KerberosLook:
         """It is of two: of the principal that logs in at the hub, and of the service that people have tickets for."""
         found = self._resolver.found
-        if not found.keytab_secret:
-            return kerberos.KerberosLook()
-        content = base64.b64decode(found.keytab)
-        service = Keytab.parse(content, f"the keytab of Secret '{found.keytab_secret}'")
-        hosts = list(dict.fromkeys([*self._names.needed_names, *self._names.service_names]))
-        look = kerberos.in_pod(found.keytab_secret, found.krb5_configmap, content, found.krb5_conf)
-        look.warnings = kerberos.check_hosts(service, hosts)
+        look = kerberos.of_user(found)
+        if look.on:
+            service = Keytab.parse(base64.b64decode(found.keytab), f"the keytab of Secret '{found.keytab_secret}'")
+            hosts = list(dict.fromkeys([*self._names.needed_names, *self._names.service_names]))
+            look.warnings = kerberos.check_hosts(service, hosts)
         return look
 
     def _make_files(self, found: Found) -> files.FilesLook:
